@@ -1,0 +1,38 @@
+# Compiler settings that every target of Kestrel shares.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+include(GNUInstallDirs)
+# Found beside the binaries wherever the prefix is moved to.
+set(CMAKE_INSTALL_RPATH "$ORIGIN:$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+
+find_program(KESTREL_CCACHE ccache)
+if(KESTREL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${KESTREL_CCACHE})
+endif()
+
+# Sources include <kestrel/tensor/tensor.h> in-tree as well as installed.
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/include)
+file(CREATE_LINK ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/include/kestrel SYMBOLIC)
+
+add_library(kestrel_settings INTERFACE)
+target_include_directories(kestrel_settings INTERFACE ${CMAKE_BINARY_DIR}/include)
+target_compile_options(kestrel_settings INTERFACE
+  -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion
+  $<$<BOOL:${KESTREL_WERROR}>:-Werror>)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  # AVX2 and FMA are the floor; AVX-512 and AMX are chosen at run time.
+  target_compile_options(kestrel_settings INTERFACE -march=x86-64-v3)
+endif()
+if(KESTREL_SANITIZE)
+  target_compile_options(kestrel_settings INTERFACE
+    -fsanitize=${KESTREL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(kestrel_settings INTERFACE -fsanitize=${KESTREL_SANITIZE})
+endif()

@@ -1,0 +1,1 @@
+// Gives the library target a source of its own; everything else comes from the layers.
