@@ -93,13 +93,20 @@ constexpr bool is_floating(DType dtype) {
 
 template <class T>
 inline constexpr DType dtype_of = [] {
-  if constexpr (std::is_same_v<T, float>) return DType::Float32;
-  else if constexpr (std::is_same_v<T, double>) return DType::Float64;
-  else if constexpr (std::is_same_v<T, bfloat16>) return DType::BFloat16;
-  else if constexpr (std::is_same_v<T, float16>) return DType::Float16;
-  else if constexpr (std::is_same_v<T, int64_t>) return DType::Int64;
-  else if constexpr (std::is_same_v<T, int32_t>) return DType::Int32;
-  else if constexpr (std::is_same_v<T, uint8_t>) return DType::UInt8;
+  if constexpr (std::is_same_v<T, float>)
+    return DType::Float32;
+  else if constexpr (std::is_same_v<T, double>)
+    return DType::Float64;
+  else if constexpr (std::is_same_v<T, bfloat16>)
+    return DType::BFloat16;
+  else if constexpr (std::is_same_v<T, float16>)
+    return DType::Float16;
+  else if constexpr (std::is_same_v<T, int64_t>)
+    return DType::Int64;
+  else if constexpr (std::is_same_v<T, int32_t>)
+    return DType::Int32;
+  else if constexpr (std::is_same_v<T, uint8_t>)
+    return DType::UInt8;
   else {
     static_assert(std::is_same_v<T, bool>, "no dtype for this type");
     return DType::Bool;
@@ -108,8 +115,8 @@ inline constexpr DType dtype_of = [] {
 
 /// The type in which values of T are accumulated: float for bfloat16 and float16, else T.
 template <class T>
-using Accumulate = std::conditional_t<std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>,
-                                      float, T>;
+using Accumulate =
+    std::conditional_t<std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>, float, T>;
 
 /// Calls f(T{}) with the C++ type of a dtype that networks compute in: float32, float64, bfloat16.
 template <class F>

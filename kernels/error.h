@@ -48,7 +48,8 @@ template <class E = Error, class... Parts>
 }  // namespace kestrel
 
 /// Throws kestrel::Error with the given parts unless the condition holds.
-#define KESTREL_CHECK(condition, ...)                          \
-  do {                                                         \
-    if (!(condition)) [[unlikely]] ::kestrel::fail(__VA_ARGS__); \
+#define KESTREL_CHECK(condition, ...) \
+  do {                                \
+    if (!(condition)) [[unlikely]]    \
+      ::kestrel::fail(__VA_ARGS__);   \
   } while (false)

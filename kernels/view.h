@@ -5,8 +5,8 @@
 
 namespace kestrel {
 
-/// Dense row-major memory that a kernel reads. Owns nothing. A null pointer with shape () stands for
-/// an optional operand that is absent.
+/// Dense row-major memory that a kernel reads. Owns nothing. A null pointer with shape () stands
+/// for an optional operand that is absent.
 struct ConstView {
   const void* data = nullptr;
   DType dtype = DType::Float32;
@@ -29,7 +29,9 @@ struct View {
   Shape shape;
 
   explicit operator bool() const { return data != nullptr; }
-  operator ConstView() const { return {data, dtype, shape}; }  // NOLINT(google-explicit-constructor)
+  operator ConstView() const {
+    return {data, dtype, shape};
+  }  // NOLINT(google-explicit-constructor)
   int64_t numel() const { return shape.numel(); }
   int64_t size(int i) const { return shape[i]; }
   template <class T>

@@ -6,7 +6,8 @@ namespace kestrel::gpu {
 
 /// The body of every gpu:: kernel in a build without CUDA.
 [[noreturn]] inline void no_cuda(const char* op) {
-  fail("[", op, "] this Kestrel was built without CUDA; use Device::cpu(), or build with "
+  fail("[", op,
+       "] this Kestrel was built without CUDA; use Device::cpu(), or build with "
        "-DKESTREL_CUDA=ON");
 }
 
