@@ -1,0 +1,121 @@
+#include <kestrel/tensor/allocator.h>
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include <kestrel/kernels/error.h>
+
+namespace kestrel {
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kHugeFrom = size_t{4} << 20;
+
+/// Rounds up to a size class: at most an eighth is wasted, and sizes that differ a little meet.
+size_t size_class(size_t bytes) {
+  if (bytes <= 512) return (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
+  const size_t step = std::bit_floor(bytes - 1) / 8;
+  return (bytes + step - 1) / step * step;
+}
+
+class HostAllocator {
+ public:
+  void* allocate(size_t bytes) {
+    const size_t size = size_class(bytes);
+    {
+      const std::lock_guard lock(mutex_);
+      if (auto it = cache_.find(size); it != cache_.end() && !it->second.empty()) {
+        void* memory = it->second.back();
+        it->second.pop_back();
+        stats_.cached -= size;
+        count_use(size);
+        return memory;
+      }
+    }
+    void* memory = from_system(size);
+    if (!memory) {
+      release();
+      memory = from_system(size);
+    }
+    const std::lock_guard lock(mutex_);
+    if (!memory) {
+      fail<OutOfMemoryError>("[memory] ", bytes, " bytes were asked for; ", stats_.used,
+                             " are in use by tensors; use a smaller batch or image size");
+    }
+    count_use(size);
+    return memory;
+  }
+
+  void deallocate(void* memory, size_t bytes) noexcept {
+    const size_t size = size_class(bytes);
+    const std::lock_guard lock(mutex_);
+    stats_.used -= size;
+    try {
+      cache_[size].push_back(memory);
+      stats_.cached += size;
+    } catch (...) {
+      std::free(memory);
+    }
+  }
+
+  void release() noexcept {
+    const std::lock_guard lock(mutex_);
+    for (auto& [size, blocks] : cache_) {
+      for (void* memory : blocks) std::free(memory);
+      blocks.clear();
+    }
+    stats_.cached = 0;
+  }
+
+  MemoryStats stats() {
+    const std::lock_guard lock(mutex_);
+    return stats_;
+  }
+
+ private:
+  static void* from_system(size_t size) {
+    const size_t alignment = size >= kHugeFrom ? kHugePage : kAlignment;
+    void* memory = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    if (memory && size >= kHugeFrom) madvise(memory, size, MADV_HUGEPAGE);
+    return memory;
+  }
+
+  void count_use(size_t size) {
+    stats_.used += size;
+    stats_.peak = std::max(stats_.peak, stats_.used);
+  }
+
+  std::mutex mutex_;
+  std::map<size_t, std::vector<void*>> cache_;
+  MemoryStats stats_;
+};
+
+HostAllocator& host_allocator() {
+  // Never destroyed: tensors with static storage may outlive it otherwise.
+  static auto* allocator = new HostAllocator;
+  return *allocator;
+}
+
+}  // namespace
+
+void* allocate_host(size_t bytes) {
+  return host_allocator().allocate(bytes);
+}
+void free_host(void* memory, size_t bytes) noexcept {
+  host_allocator().deallocate(memory, bytes);
+}
+MemoryStats host_memory_stats() {
+  return host_allocator().stats();
+}
+void release_cached_memory() {
+  host_allocator().release();
+}
+
+}  // namespace kestrel

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+
+namespace kestrel {
+
+/// What the CPU's caching allocator holds, in bytes.
+struct MemoryStats {
+  size_t used = 0;    ///< Handed out to tensors now.
+  size_t peak = 0;    ///< The most that was handed out at once.
+  size_t cached = 0;  ///< Freed by tensors and kept for the next one.
+};
+
+/// Host memory for tensors, 64-byte aligned. Freed blocks are kept by size class (steps of an
+/// eighth of a power of two) and handed out again, so that a training loop asks the system for
+/// memory in its first iterations only. Blocks of 4 MiB and more lie on huge pages where the
+/// system has them. Thread-safe. Throws OutOfMemoryError, after the cache has been given back.
+void* allocate_host(size_t bytes);
+void free_host(void* memory, size_t bytes) noexcept;
+
+MemoryStats host_memory_stats();
+
+/// Gives cached blocks back to the system.
+void release_cached_memory();
+
+}  // namespace kestrel
