@@ -1,0 +1,146 @@
+#include <kestrel/layers/module.h>
+
+#include <algorithm>
+#include <sstream>
+#include <unordered_map>
+
+#include <kestrel/tensor/random.h>
+
+namespace kestrel {
+
+void Module::visit(const std::string& prefix,
+                   const std::function<void(const std::string&, Module&)>& f) {
+  f(prefix, *this);
+  for (auto& [name, child] : children_) child->visit(prefix + name + ".", f);
+}
+
+std::vector<std::pair<std::string, Variable>> Module::named_parameters() const {
+  std::vector<std::pair<std::string, Variable>> result;
+  const_cast<Module*>(this)->visit("", [&](const std::string& prefix, Module& module) {
+    for (auto& [name, parameter] : module.parameters_) {
+      if (*parameter) result.emplace_back(prefix + name, *parameter);
+    }
+  });
+  return result;
+}
+
+std::vector<Variable> Module::parameters() const {
+  std::vector<Variable> result;
+  for (auto& [name, parameter] : named_parameters()) result.push_back(parameter);
+  return result;
+}
+
+StateDict Module::named_buffers() const {
+  StateDict result;
+  const_cast<Module*>(this)->visit("", [&](const std::string& prefix, Module& module) {
+    for (auto& [name, buffer] : module.buffers_) {
+      if (*buffer) result.emplace_back(prefix + name, *buffer);
+    }
+  });
+  return result;
+}
+
+std::vector<std::pair<std::string, Module*>> Module::named_modules() {
+  std::vector<std::pair<std::string, Module*>> result;
+  visit("", [&](const std::string& prefix, Module& module) {
+    result.emplace_back(prefix.empty() ? prefix : prefix.substr(0, prefix.size() - 1), &module);
+  });
+  return result;
+}
+
+StateDict Module::state_dict() const {
+  StateDict result;
+  const_cast<Module*>(this)->visit("", [&](const std::string& prefix, Module& module) {
+    for (auto& [name, parameter] : module.parameters_) {
+      if (*parameter) result.emplace_back(prefix + name, parameter->data());
+    }
+    for (auto& [name, buffer] : module.buffers_) {
+      if (*buffer) result.emplace_back(prefix + name, *buffer);
+    }
+  });
+  return result;
+}
+
+void Module::load_state_dict(const StateDict& state) {
+  std::unordered_map<std::string, const Tensor*> given;
+  for (const auto& [name, tensor] : state) given.emplace(name, &tensor);
+  std::ostringstream missing;
+  std::ostringstream misshaped;
+  int missing_count = 0;
+  int misshaped_count = 0;
+  StateDict own = state_dict();
+  for (const auto& [name, tensor] : own) {
+    const auto it = given.find(name);
+    if (it == given.end()) {
+      missing << "\n  missing: " << name << ' ' << tensor.shape();
+      ++missing_count;
+    } else {
+      if (it->second->shape() != tensor.shape()) {
+        misshaped << "\n  shape: " << name << " is " << tensor.shape() << " in the model, "
+                  << it->second->shape() << " in the file";
+        ++misshaped_count;
+      }
+      given.erase(it);
+    }
+  }
+  std::ostringstream unexpected;
+  for (const auto& [name, tensor] : state) {
+    if (given.contains(name)) unexpected << "\n  unexpected: " << name << ' ' << tensor.shape();
+  }
+  if (missing_count + misshaped_count > 0 || !given.empty()) {
+    fail<ModelFileError>("[load_state_dict] the weights do not fit the model: ", missing_count,
+                         " missing, ", given.size(), " unexpected, ", misshaped_count,
+                         " of another shape", missing.str(), unexpected.str(), misshaped.str());
+  }
+  std::unordered_map<std::string, const Tensor*> source;
+  for (const auto& [name, tensor] : state) source.emplace(name, &tensor);
+  for (auto& [name, tensor] : own) tensor.copy_from(*source.at(name));
+}
+
+void Module::train(bool on) {
+  training_ = on;
+  for (auto& [name, child] : children_) child->train(on);
+  on_train(on);
+}
+
+void Module::to(Device device) {
+  visit("", [&](const std::string&, Module& module) {
+    for (auto& [name, parameter] : module.parameters_) {
+      if (*parameter) parameter->data() = parameter->data().to(device);
+    }
+    for (auto& [name, buffer] : module.buffers_) *buffer = buffer->to(device);
+  });
+}
+
+void Module::init_weights(Philox& random) {
+  for (auto& [name, child] : children_) child->init_weights(random);
+}
+
+void Module::zero_grad() {
+  for (Variable& parameter : parameters()) parameter.grad() = Tensor();
+}
+
+int64_t Module::parameter_count(bool trainable_only) const {
+  int64_t count = 0;
+  for (const Variable& parameter : parameters()) {
+    if (!trainable_only || parameter.requires_grad()) count += parameter.numel();
+  }
+  return count;
+}
+
+Variable& Module::add_parameter(std::string name, Tensor initial, bool requires_grad) {
+  auto variable = std::make_unique<Variable>();
+  if (initial) *variable = Variable(std::move(initial), requires_grad);
+  return *parameters_.emplace_back(std::move(name), std::move(variable)).second;
+}
+
+Tensor& Module::add_buffer(std::string name, Tensor initial) {
+  return *buffers_.emplace_back(std::move(name), std::make_unique<Tensor>(std::move(initial)))
+              .second;
+}
+
+void Module::adopt_module(std::string name, std::unique_ptr<Module> child) {
+  children_.emplace_back(std::move(name), std::move(child));
+}
+
+}  // namespace kestrel
