@@ -1,0 +1,41 @@
+#include <kestrel/registry/registry.h>
+
+#include <mutex>
+
+namespace kestrel::registry_detail {
+namespace {
+
+std::string list_of(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text.empty() ? "none" : text;
+}
+
+}  // namespace
+
+AnyRegistry& shared_registry(std::type_index type, std::unique_ptr<AnyRegistry> (*make)()) {
+  static std::mutex mutex;
+  static std::map<std::type_index, std::unique_ptr<AnyRegistry>> registries;
+  const std::lock_guard lock(mutex);
+  std::unique_ptr<AnyRegistry>& registry = registries[type];
+  if (!registry) registry = make();
+  return *registry;
+}
+
+const std::string& type_of(const Config& node, const std::vector<std::string>& names) {
+  if (!node.is_map()) node.fail("expected a map with a key 'type', got " + node.describe());
+  const Config* type = node.find("type");
+  if (!type) node.fail("needs a key 'type', one of: " + list_of(names));
+  return type->as_string();
+}
+
+void fail_unknown(const Config& node, const std::vector<std::string>& names) {
+  node.fail("nothing is registered as '" + node.as_string() + "'" +
+            did_you_mean(node.as_string(), names) + " (there are: " + list_of(names) + ")");
+}
+
+void fail_twice(const std::string& name) {
+  fail<Error>("[registry] two components are registered as '", name, "'");
+}
+
+}  // namespace kestrel::registry_detail
