@@ -25,7 +25,7 @@ file(CREATE_LINK ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/include/kestrel SYMBOLI
 add_library(kestrel_settings INTERFACE)
 target_include_directories(kestrel_settings INTERFACE ${CMAKE_BINARY_DIR}/include)
 target_compile_options(kestrel_settings INTERFACE
-  -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion
+  -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion -Wno-missing-field-initializers
   $<$<BOOL:${KESTREL_WERROR}>:-Werror>)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # AVX2 and FMA are the floor; AVX-512 and AMX are chosen at run time.

@@ -95,10 +95,16 @@ void Module::load_state_dict(const StateDict& state) {
   std::unordered_map<std::string, const Tensor*> source;
   for (const auto& [name, tensor] : state) source.emplace(name, &tensor);
   for (auto& [name, tensor] : own) tensor.copy_from(*source.at(name));
+  state_changed();
+}
+
+void Module::state_changed() {
+  visit("", [](const std::string&, Module& module) { module.on_state_changed(); });
 }
 
 void Module::train(bool on) {
   training_ = on;
+  on_state_changed();
   for (auto& [name, child] : children_) child->train(on);
   on_train(on);
 }
@@ -109,6 +115,7 @@ void Module::to(Device device) {
       if (*parameter) parameter->data() = parameter->data().to(device);
     }
     for (auto& [name, buffer] : module.buffers_) *buffer = buffer->to(device);
+    module.on_state_changed();
   });
 }
 

@@ -51,6 +51,10 @@ class Module {
   /// Moves all parameters and buffers.
   void to(Device device);
 
+  /// Says that parameters or buffers were changed from outside, so that nothing derived from them
+  /// (folded, packed weights) is used again. train(), to() and load_state_dict() do it themselves.
+  void state_changed();
+
   /// Draws initial weights for this module and all below, from one stream of random numbers in the
   /// order of registration; overridden by modules that have a rule.
   virtual void init_weights(class Philox& random);
@@ -82,6 +86,8 @@ class Module {
   /// Called after train(on) reached this module and its children; lets frozen stages stay in
   /// evaluation mode.
   virtual void on_train(bool /*on*/) {}
+  /// Called when parameters or buffers of this module may have changed.
+  virtual void on_state_changed() {}
 
  private:
   void adopt_module(std::string name, std::unique_ptr<Module> child);

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <kestrel/layers/module.h>
+
+namespace kestrel {
+
+/// Turns images into feature maps of several strides.
+class Backbone : public Module {
+ public:
+  /// images (N, H, W, 3) to one map (N, H / stride, W / stride, C) per output level.
+  virtual std::vector<Variable> forward(const Variable& images) = 0;
+  /// C of each output level.
+  virtual std::vector<int64_t> out_channels() const = 0;
+};
+
+}  // namespace kestrel

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <vector>
+
+#include <kestrel/layers/module.h>
+
+namespace kestrel {
+
+/// Turns a backbone's feature maps into the pyramid that heads look at.
+class Neck : public Module {
+ public:
+  virtual std::vector<Variable> forward(const std::vector<Variable>& inputs) = 0;
+};
+
+}  // namespace kestrel
