@@ -1,0 +1,108 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <kestrel/detection/evaluation/mask.h>
+
+namespace kestrel {
+
+/// What COCO evaluation compares: boxes or masks.
+enum class CocoMetric { kBbox, kSegm };
+
+/// "bbox" or "segm".
+std::string_view to_string(CocoMetric metric);
+
+/// The metric of that name; throws UsageError for any other.
+CocoMetric coco_metric_from_string(std::string_view name);
+
+struct CocoEvalImage {
+  int64_t id = 0;
+  int64_t height = 0, width = 0;  ///< Of the original image; needed for polygons only.
+};
+
+struct CocoEvalCategory {
+  int64_t id = 0;
+  std::string name;
+};
+
+/// An annotated object. Box and mask are in pixels of the original image; the metric says which of
+/// the two must be there.
+struct CocoEvalTruth {
+  int64_t id = 0;  ///< Unique. One with id 0 never counts as found, as in the COCO authors' code.
+  int64_t image_id = 0;
+  int64_t category_id = 0;
+  std::array<double, 4> bbox{};  ///< x, y, w, h.
+  std::optional<double> area;    ///< Decides between small, medium and large; else of box or mask.
+  bool crowd = false;            ///< Detections that match it are neither right nor wrong.
+  RleMask mask;
+};
+
+/// A detected object.
+struct CocoEvalDetection {
+  int64_t image_id = 0;
+  int64_t category_id = 0;
+  double score = 0;
+  std::array<double, 4> bbox{};  ///< x, y, w, h.
+  std::optional<double> area;    ///< Of the box (bbox) or the mask (segm) where it is not given.
+  RleMask mask;
+};
+
+/// What was annotated.
+struct CocoEvalTruths {
+  std::string source = "ground truth";  ///< Name of the file, for messages.
+  std::vector<CocoEvalImage> images;    ///< All images looked at, with objects or without.
+  std::vector<CocoEvalCategory> categories;
+  std::vector<CocoEvalTruth> annotations;
+};
+
+/// COCO's numbers. Thresholds T = .50:.05:.95, recalls R = 0:.01:1, classes K by ascending id,
+/// areas A = all, small, medium, large, detections per image M = 1, 10, 100. An entry is -1 where
+/// nothing was annotated.
+struct CocoEvalResult {
+  static constexpr int64_t kThresholds = 10, kRecalls = 101, kAreas = 4, kMaxDetections = 3;
+
+  CocoMetric metric = CocoMetric::kBbox;
+  /// AP, AP50, AP75, AP small, medium, large; AR with 1, 10, 100 detections, small, medium, large.
+  std::array<double, 12> stats{};
+  std::vector<CocoEvalCategory> categories;  ///< By ascending id: the order of K.
+  std::vector<double> precision;             ///< [T, R, K, A, M].
+  std::vector<double> recall;                ///< [T, K, A, M].
+  std::vector<double> class_ap;              ///< AP per class, at all areas and 100 detections.
+  std::vector<double> class_ap50;            ///< The same at IoU .5.
+
+  double ap() const { return stats[0]; }
+  double ap50() const { return stats[1]; }
+  double ap75() const { return stats[2]; }
+
+  double precision_at(int64_t t, int64_t r, int64_t k, int64_t a, int64_t m) const;
+  double recall_at(int64_t t, int64_t k, int64_t a, int64_t m) const;
+
+  /// Precision at the 101 recalls of class index k at IoU threshold index t (0 is .5), all areas
+  /// and 100 detections; empty for a class without annotations.
+  std::vector<double> precision_recall(int64_t k, int64_t t = 0) const;
+};
+
+/// Short names of the twelve numbers: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm,
+/// ARl.
+const std::array<std::string_view, 12>& coco_stat_names();
+
+/// Evaluates detections as the COCO authors' code does, to the last bit; `truths` and `detections`
+/// may be in any order, and detections of one score keep theirs. Detections of a class that is not
+/// listed are dropped, as are annotations of classes and images that are not listed (with a
+/// warning). Throws DataError for a detection of an unlisted image, numbers that are not finite,
+/// masks that are broken or not of their image's size, and annotation ids that occur twice.
+CocoEvalResult evaluate_coco(const CocoEvalTruths& truths,
+                             const std::vector<CocoEvalDetection>& detections, CocoMetric metric);
+
+/// The twelve lines that users of COCO know, each ended by a line feed.
+std::string coco_summary(const CocoEvalResult& result);
+
+/// A table of AP and AP50 per class, by ascending id.
+std::string coco_class_table(const CocoEvalResult& result);
+
+}  // namespace kestrel
