@@ -26,8 +26,8 @@ add_library(kestrel_settings INTERFACE)
 target_include_directories(kestrel_settings INTERFACE ${CMAKE_BINARY_DIR}/include)
 target_compile_options(kestrel_settings INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion -Wno-missing-field-initializers
-  # g++ 12 takes members of an empty std::optional for uninitialised reads.
-  -Wno-maybe-uninitialized
+  # False warnings of g++ 12: members of an empty std::optional, and joined strings.
+  -Wno-maybe-uninitialized -Wno-restrict
   $<$<BOOL:${KESTREL_WERROR}>:-Werror>)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # AVX2 and FMA are the floor; AVX-512 and AMX are chosen at run time.
