@@ -34,7 +34,8 @@ namespace cpu {
 /// count for nothing; truths (g, 4) float32. Writes to assigned (n) int64: -1 ignored, 0 negative,
 /// k > 0 ground truth k - 1, and to max_iou (n) float32 the best IoU of each anchor. Among equal
 /// IoUs the first ground truth counts. IoU is inter / max(union, 1e-6) in float32. A ground truth
-/// with a coordinate that is not finite overlaps nothing and takes nothing. As in MMDetection, with
+/// with a coordinate or area that is not finite overlaps nothing and takes nothing; such an anchor
+/// is ignored. As in MMDetection, with
 /// min_pos_iou 0 a ground truth that overlaps no anchor takes every anchor, all of which tie at 0.
 /// Never holds an n x g matrix. Deterministic.
 void anchor_assign(ConstView anchors, ConstView valid, ConstView truths, const AssignParams& params,

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include <kestrel/kernels/common/box_geometry.h>
@@ -73,9 +74,9 @@ float iou_row(AnchorChunk& chunk, const geometry::BoxOf<float>& truth, int32_t n
       const auto best = hn::Load(d, chunk.best + i);
       const auto better = hn::Gt(iou, best);
       hn::Store(hn::IfThenElse(better, iou, best), d, chunk.best + i);
-      hn::Store(hn::IfThenElse(hn::RebindMask(di, better), name,
-                               hn::Load(di, chunk.best_truth + i)),
-                di, chunk.best_truth + i);
+      hn::Store(
+          hn::IfThenElse(hn::RebindMask(di, better), name, hn::Load(di, chunk.best_truth + i)), di,
+          chunk.best_truth + i);
     }
   }
   return hn::GetLane(hn::MaxOfLanes(d, most));
@@ -111,7 +112,7 @@ class AnchorAssigner {
         max_iou_(max_iou) {
     for (int64_t i = 0; i < g; ++i) {
       const auto truth = geometry::load_box(truths + i * 4);
-      if (!geometry::is_finite(truth)) continue;
+      if (!is_usable(truth)) continue;
       truths_.push_back(truth);
       numbers_.push_back(i + 1);
     }
@@ -131,7 +132,12 @@ class AnchorAssigner {
   }
 
  private:
-  bool is_valid(int64_t i) const { return !valid_ || valid_[i] != 0; }
+  static bool is_usable(const geometry::BoxOf<float>& b) {
+    return geometry::is_finite(b) && std::isfinite(geometry::area(b));
+  }
+  bool is_valid(int64_t i) const {
+    return (!valid_ || valid_[i] != 0) && is_usable(geometry::load_box(anchors_ + i * 4));
+  }
   float& best_in_chunk(int64_t chunk, size_t truth) {
     return chunk_best_[static_cast<size_t>(chunk) * truths_.size() + truth];
   }
