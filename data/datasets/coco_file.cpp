@@ -1,0 +1,303 @@
+#include <simdjson.h>
+
+#include <cmath>
+#include <string_view>
+
+#include <kestrel/data/datasets/coco_file.h>
+#include <kestrel/data/file.h>
+
+namespace kestrel {
+namespace {
+
+using simdjson::ondemand::array;
+using simdjson::ondemand::json_type;
+using simdjson::ondemand::object;
+using simdjson::ondemand::value;
+
+// A value whose type is wrong spoils one item, a file that is not JSON spoils all: those errors
+// simdjson throws, and read_coco_file turns them into a DataError.
+bool is_fatal(simdjson::error_code code) {
+  switch (code) {
+    case simdjson::SUCCESS:
+    case simdjson::INCORRECT_TYPE:
+    case simdjson::NUMBER_ERROR:
+    case simdjson::NUMBER_OUT_OF_RANGE:
+    case simdjson::N_ATOM_ERROR:
+    case simdjson::T_ATOM_ERROR:
+    case simdjson::F_ATOM_ERROR:
+      return false;
+    default:
+      return true;
+  }
+}
+
+template <class T>
+std::optional<T> take(simdjson::simdjson_result<T> result) {
+  if (is_fatal(result.error())) throw simdjson::simdjson_error(result.error());
+  if (result.error() != simdjson::SUCCESS) return std::nullopt;
+  return std::move(result).value_unsafe();
+}
+
+std::optional<double> number(value v) {
+  const auto n = take(v.get_double());
+  return n && std::isfinite(*n) ? n : std::nullopt;
+}
+
+// Integers, also those that were written as 12.0.
+std::optional<int64_t> integer(value v) {
+  if (const auto n = take(v.get_int64())) return n;
+  const auto n = number(v);
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  if (n && std::floor(*n) == *n && std::abs(*n) <= kExact) return static_cast<int64_t>(*n);
+  return std::nullopt;
+}
+
+std::optional<bool> flag(value v) {
+  if (const auto b = take(v.get_bool())) return b;
+  const auto n = number(v);
+  return n ? std::optional(*n != 0) : std::nullopt;
+}
+
+// All of the numbers of an array, or nothing where something in it is not a number.
+std::optional<std::vector<double>> numbers(value v) {
+  auto items = take(v.get_array());
+  if (!items) return std::nullopt;
+  std::vector<double> out;
+  bool good = true;
+  for (auto item : *items) {
+    const auto n = number(item.value());
+    good = good && n.has_value();
+    if (good) out.push_back(*n);
+  }
+  return good ? std::optional(std::move(out)) : std::nullopt;
+}
+
+// The value as it is written in the file, shortened, for messages.
+std::string written(value v) {
+  std::string text(std::string_view(v.raw_json_token()));
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.pop_back();
+  return text.size() > 40 ? text.substr(0, 40) + "..." : text;
+}
+
+bool read_run_lengths(object fields, Segmentation& out) {
+  bool good = true;
+  for (auto field : fields) {
+    const std::string_view key = field.unescaped_key().value();
+    value v = field.value();
+    if (key == "size") {
+      const auto size = numbers(v);
+      if (size && size->size() == 2) {
+        out.height = static_cast<int64_t>((*size)[0]);
+        out.width = static_cast<int64_t>((*size)[1]);
+      }
+    } else if (key == "counts") {
+      if (v.type().value() == json_type::string) {
+        out.compressed = std::string(v.get_string().value());
+      } else if (const auto counts = numbers(v)) {
+        for (const double c : *counts) {
+          good = good && c >= 0 && c <= 4294967295.0;
+          if (good) out.counts.push_back(static_cast<uint32_t>(c));
+        }
+      }
+    }
+  }
+  return good && out.height > 0 && out.width > 0 &&
+         (!out.counts.empty() || !out.compressed.empty());
+}
+
+std::shared_ptr<const Segmentation> read_segmentation(value v) {
+  auto out = std::make_shared<Segmentation>();
+  bool good = false;
+  if (v.type().value() == json_type::array) {
+    good = true;
+    for (auto item : v.get_array()) {
+      auto polygon = numbers(item.value());
+      if (!polygon || polygon->size() < 6 || polygon->size() % 2 != 0) {
+        good = false;
+      } else {
+        out->polygons.push_back(std::move(*polygon));
+      }
+    }
+    good = good && !out->polygons.empty();
+  } else if (v.type().value() == json_type::object) {
+    good = read_run_lengths(v.get_object().value(), *out);
+  }
+  return good ? out : nullptr;
+}
+
+void read_image(object fields, int64_t index, CocoFile& out, Complaints& complaints) {
+  ImageInfo info;
+  std::optional<int64_t> id;
+  for (auto field : fields) {
+    const std::string_view key = field.unescaped_key().value();
+    value v = field.value();
+    if (key == "id") {
+      id = integer(v);
+    } else if (key == "file_name") {
+      if (const auto name = take(v.get_string())) info.file = std::string(*name);
+    } else if (key == "width") {
+      info.width = integer(v).value_or(0);
+    } else if (key == "height") {
+      info.height = integer(v).value_or(0);
+    }
+  }
+  if (!id) return complaints.dropped("image entry ", index, " has no id that is a whole number");
+  info.id = *id;
+  if (info.file.empty()) return complaints.dropped("image ", info.id, " has no file_name");
+  out.images.push_back(std::move(info));
+}
+
+void read_category(object fields, int64_t index, CocoFile& out, Complaints& complaints) {
+  CocoFile::Category category;
+  std::optional<int64_t> id;
+  for (auto field : fields) {
+    const std::string_view key = field.unescaped_key().value();
+    value v = field.value();
+    if (key == "id") {
+      id = integer(v);
+    } else if (key == "name") {
+      if (const auto name = take(v.get_string())) category.name = std::string(*name);
+    }
+  }
+  if (!id) return complaints.dropped("category entry ", index, " has no id that is a whole number");
+  category.id = *id;
+  if (category.name.empty()) return complaints.dropped("category ", category.id, " has no name");
+  out.categories.push_back(std::move(category));
+}
+
+void read_annotation(object fields, int64_t index, bool with_mask, CocoFile& out,
+                     Complaints& complaints) {
+  CocoFile::Record record;
+  std::optional<int64_t> id, image_id, category_id;
+  std::optional<std::vector<double>> bbox;
+  std::string bbox_text = "missing";
+  bool bad_segmentation = false;
+  for (auto field : fields) {
+    const std::string_view key = field.unescaped_key().value();
+    value v = field.value();
+    if (key == "id") {
+      id = integer(v);
+    } else if (key == "image_id") {
+      image_id = integer(v);
+    } else if (key == "category_id") {
+      category_id = integer(v);
+    } else if (key == "bbox") {
+      bbox_text = "not 4 finite numbers, starting with " + written(v);
+      bbox = numbers(v);
+    } else if (key == "area") {
+      record.area = number(v);
+    } else if (key == "iscrowd") {
+      record.crowd = flag(v).value_or(false);
+    } else if (key == "ignore") {
+      record.ignore = flag(v).value_or(false);
+    } else if (key == "segmentation" && with_mask) {
+      record.segmentation = read_segmentation(v);
+      bad_segmentation = record.segmentation == nullptr;
+    }
+  }
+  if (!id)
+    return complaints.dropped("annotation entry ", index, " has no id that is a whole number");
+  record.id = *id;
+  if (!image_id) {
+    return complaints.dropped("annotation ", record.id, " has no image_id that is a whole number");
+  }
+  record.image_id = *image_id;
+  const auto drop = [&](const auto&... why) {
+    complaints.dropped("annotation ", record.id, " of image ", record.image_id, why...);
+  };
+  if (!category_id) return drop(" has no category_id that is a whole number");
+  record.category_id = *category_id;
+  if (!bbox || bbox->size() != 4) return drop(": bbox is ", bbox_text);
+  std::copy_n(bbox->begin(), 4, record.bbox.begin());
+  if (bad_segmentation) {
+    complaints.note("annotation ", record.id, " of image ", record.image_id,
+                    " has a segmentation that is neither polygons nor run lengths; "
+                    "its mask is left out");
+  }
+  out.annotations.push_back(std::move(record));
+}
+
+// Calls f(object, index) for the elements of an array of objects.
+template <class F>
+void each_object(value v, std::string_view key, Complaints& complaints, F&& f) {
+  auto items = take(v.get_array());
+  if (!items) throw simdjson::simdjson_error(simdjson::INCORRECT_TYPE);
+  int64_t index = 0;
+  for (auto item : *items) {
+    auto fields = take(item.value().get_object());
+    if (fields) {
+      f(*fields, index);
+    } else {
+      complaints.dropped(key, " entry ", index, " is not an object");
+    }
+    ++index;
+  }
+}
+
+void read_document(simdjson::ondemand::document& document, const std::string& path, bool with_mask,
+                   CocoFile& out, Complaints& complaints) {
+  if (document.type().value() != json_type::object) {
+    fail<DataError>("[coco] ", path,
+                    ": is a JSON list, not an object with images, annotations and "
+                    "categories (is it a results file?)");
+  }
+  bool images = false, annotations = false, categories = false;
+  for (auto field : document.get_object()) {
+    const std::string key(field.unescaped_key().value());
+    value v = field.value();
+    if (key == "images") {
+      images = true;
+      each_object(v, key, complaints,
+                  [&](object o, int64_t i) { read_image(o, i, out, complaints); });
+    } else if (key == "annotations") {
+      annotations = true;
+      each_object(v, key, complaints,
+                  [&](object o, int64_t i) { read_annotation(o, i, with_mask, out, complaints); });
+    } else if (key == "categories") {
+      categories = true;
+      each_object(v, key, complaints,
+                  [&](object o, int64_t i) { read_category(o, i, out, complaints); });
+    }
+  }
+  for (const auto& [there, what] :
+       {std::pair(images, "images"), std::pair(annotations, "annotations"),
+        std::pair(categories, "categories")}) {
+    if (!there)
+      fail<DataError>("[coco] ", path, ": has no \"", what, "\"; is it an instances file?");
+  }
+}
+
+}  // namespace
+
+CocoFile read_coco_file(const std::string& path, bool with_mask, Complaints& complaints) {
+  simdjson::padded_string json;
+  {
+    auto loaded = simdjson::padded_string::load(path);
+    if (loaded.error()) {
+      read_file("coco", path);  // throws with the system's reason
+      fail<DataError>("[coco] ", path, ": ", simdjson::error_message(loaded.error()));
+    }
+    json = std::move(loaded).value_unsafe();
+  }
+  if (json.size() == 0) fail<DataError>("[coco] ", path, ": the file is empty");
+  CocoFile out;
+  simdjson::ondemand::parser parser;
+  simdjson::ondemand::document document;
+  try {
+    document = parser.iterate(json);
+    read_document(document, path, with_mask, out, complaints);
+  } catch (const simdjson::simdjson_error& error) {
+    const char* at = nullptr;
+    std::string position;
+    if (document.current_location().get(at) == simdjson::SUCCESS && at >= json.data() &&
+        at <= json.data() + json.size()) {
+      position =
+          " near byte " + std::to_string(at - json.data()) + " of " + std::to_string(json.size());
+    }
+    fail<DataError>("[coco] ", path, ": not a usable annotation file", position, ": ",
+                    error.what());
+  }
+  return out;
+}
+
+}  // namespace kestrel

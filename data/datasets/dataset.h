@@ -1,0 +1,96 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <kestrel/data/image.h>
+#include <kestrel/kernels/common/box.h>
+
+namespace kestrel {
+
+/// The outline of an object in COCO's three forms; one of them is filled.
+struct Segmentation {
+  std::vector<std::vector<double>> polygons;  ///< Each x0, y0, x1, y1, ...
+  std::vector<uint32_t> counts;               ///< Run lengths, column by column, background first.
+  std::string compressed;                     ///< The same as COCO's text.
+  int64_t height = 0, width = 0;              ///< Of the run lengths.
+};
+
+/// One annotated object.
+struct Annotation {
+  int64_t id = 0;
+  int64_t label = 0;             ///< 0..C-1.
+  std::array<double, 4> bbox{};  ///< x, y, width, height in pixels of the image file.
+  double area = 0;               ///< Of the object, where known; else of the box.
+  bool crowd = false;            ///< A group of objects: not trained on, ignored in evaluation.
+  bool difficult = false;        ///< VOC's mark, treated like crowd in training.
+  bool trainable = true;         ///< False for boxes that carry nothing to learn.
+  std::shared_ptr<const Segmentation> segmentation;  ///< Null where absent or not asked for.
+
+  Box box() const {
+    return {static_cast<float>(bbox[0]), static_cast<float>(bbox[1]),
+            static_cast<float>(bbox[0] + bbox[2]), static_cast<float>(bbox[1] + bbox[3])};
+  }
+};
+
+/// One image of a data set, as its annotations describe it.
+struct ImageInfo {
+  int64_t id = 0;
+  std::string file;  ///< Path that can be opened; for generated images a name for messages.
+  int64_t width = 0, height = 0;
+};
+
+/// Boxes to train on, in pixels of the image file.
+struct TrainingTarget {
+  std::vector<Box> boxes;
+  std::vector<int64_t> labels;
+  std::vector<Box> ignored;  ///< Crowds and difficult objects.
+};
+
+/// Images with annotated objects. All of the annotations are in memory, the images are not.
+/// Safe to read from several threads.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  Dataset(const Dataset&) = delete;
+  Dataset& operator=(const Dataset&) = delete;
+
+  int64_t size() const { return static_cast<int64_t>(images_.size()); }
+  /// By label.
+  const std::vector<std::string>& class_names() const { return class_names_; }
+  int64_t num_classes() const { return static_cast<int64_t>(class_names_.size()); }
+  /// The data set's own id of a label (COCO's category_id).
+  int64_t category_id(int64_t label) const { return category_ids_[static_cast<size_t>(label)]; }
+  const ImageInfo& info(int64_t index) const;
+  std::span<const Annotation> annotations(int64_t index) const;
+  TrainingTarget training_target(int64_t index) const;
+  /// MMDetection's flag for GroupSampler: 1 where width / height > 1, else 0.
+  int64_t group(int64_t index) const;
+
+  /// The pixels. Throws DataError naming the file.
+  virtual Image load(int64_t index) const;
+
+  /// For messages: "coco", "voc", "shapes".
+  const std::string& name() const { return name_; }
+
+ protected:
+  explicit Dataset(std::string name) : name_(std::move(name)) {}
+  /// Sets the classes; ids empty: label + 1.
+  void set_classes(std::vector<std::string> names, std::vector<int64_t> ids = {});
+  void add_image(ImageInfo info, std::vector<Annotation> annotations);
+  void reserve(int64_t images, int64_t annotations);
+
+ private:
+  std::string name_;
+  std::vector<std::string> class_names_;
+  std::vector<int64_t> category_ids_;
+  std::vector<ImageInfo> images_;
+  std::vector<Annotation> annotations_;
+  std::vector<size_t> first_annotation_{0};
+};
+
+}  // namespace kestrel

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <kestrel/data/datasets/coco.h>
+#include <kestrel/data/datasets/shapes.h>
+#include <kestrel/data/datasets/voc.h>
+
+namespace kestrel {
+
+/// The part of a data set. Where a tree has no list of a part, Val and Test stand in for each
+/// other.
+enum class Split { Train, Val, Test };
+const char* to_string(Split split);
+
+/// The options of the data set that was found; nothing is read yet.
+using DatasetOptions = std::variant<CocoDatasetOptions, VocDatasetOptions, ShapesDatasetOptions>;
+
+/// Decides what a directory is: COCO (annotations/instances_train2017.json with train2017/, or any
+/// annotations/*.json whose names say train, val or test), or VOC (Annotations, JPEGImages,
+/// ImageSets/Main; also as VOCdevkit/VOC2007 below it). Throws DataError saying what was looked for
+/// where it is neither.
+DatasetOptions recognise(const std::filesystem::path& directory, Split split);
+
+/// "shapes"; a directory; or a name such as "coco", looked for as data/<name>, then
+/// $KESTREL_DATA/<name>. Throws DataError with the tree that is expected where nothing is found.
+std::filesystem::path find_dataset(const std::string& name_or_path);
+
+struct OpenDatasetOptions {
+  std::string name_or_path = "shapes";
+  Split split = Split::Train;
+  std::vector<std::string> classes;  ///< Names to keep; empty: all.
+  std::optional<bool> test_mode;     ///< Keep every image; by default all parts but Train do.
+  bool with_mask = false;            ///< Keep segmentations in memory.
+  bool strict = false;               ///< What is wrong stops instead of being dropped.
+  uint64_t seed = 0;                 ///< Of generated images.
+  int64_t num_images = 0;            ///< Of generated images; 0: the default of the part.
+};
+
+std::unique_ptr<Dataset> open_dataset(const OpenDatasetOptions& options);
+std::unique_ptr<Dataset> make_dataset(const DatasetOptions& options);
+
+}  // namespace kestrel

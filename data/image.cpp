@@ -1,0 +1,57 @@
+#include <string>
+
+#include <kestrel/data/codecs/codecs.h>
+#include <kestrel/data/file.h>
+#include <kestrel/data/image.h>
+#include <kestrel/kernels/error.h>
+
+namespace kestrel {
+namespace codecs {
+
+void check_size(int64_t height, int64_t width, std::string_view name) {
+  if (height <= 0 || width <= 0 || height > kMaxImagePixels / width) {
+    fail<DataError>("[image] ", name, ": a size of ", width, "x", height,
+                    " pixels is not possible (at most ", kMaxImagePixels, " pixels)");
+  }
+}
+
+}  // namespace codecs
+
+Image decode_image(std::span<const std::byte> bytes, std::string_view name) {
+  if (bytes.empty()) fail<DataError>("[image] ", name, ": the file is empty");
+  if (codecs::is_jpeg(bytes)) return codecs::decode_jpeg(bytes, name);
+  if (codecs::is_png(bytes)) return codecs::decode_png(bytes, name);
+  return codecs::decode_stb(bytes, name);
+}
+
+Image read_image(const std::filesystem::path& path) {
+  return decode_image(read_file("image", path), path.string());
+}
+
+ImageSize read_image_size(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  const auto bytes = read_file("image", path);
+  if (bytes.empty()) fail<DataError>("[image] ", name, ": the file is empty");
+  if (codecs::is_jpeg(bytes)) return codecs::jpeg_size(bytes, name);
+  if (codecs::is_png(bytes)) return codecs::png_size(bytes, name);
+  return codecs::stb_size(bytes, name);
+}
+
+void write_jpeg(const std::filesystem::path& path, const Image& image, int quality) {
+  write_file("image", path, encode_jpeg(image, quality));
+}
+
+void write_png(const std::filesystem::path& path, const Image& image) {
+  write_file("image", path, encode_png(image));
+}
+
+void write_image(const std::filesystem::path& path, const Image& image) {
+  const std::string extension = path.extension().string();
+  if (extension == ".png" || extension == ".PNG") return write_png(path, image);
+  if (extension == ".jpg" || extension == ".jpeg" || extension == ".JPG") {
+    return write_jpeg(path, image);
+  }
+  fail<UsageError>("[image] ", path.string(), ": cannot write '", extension, "'; use .jpg or .png");
+}
+
+}  // namespace kestrel
