@@ -9,14 +9,14 @@ namespace kestrel {
 
 /// Keys as in MMDetection's configs.
 struct CocoDatasetOptions {
-  std::string ann_file;              ///< instances_*.json.
-  std::string img_prefix;            ///< Folder that the file names are relative to.
-  std::string data_root;             ///< Put before the two above where they are relative.
-  std::vector<std::string> classes;  ///< Names to keep; empty: all of the file.
-  bool filter_empty_gt = true;       ///< Training: leave out images without objects.
-  bool test_mode = false;            ///< Keep every image.
-  bool with_mask = false;            ///< Keep the segmentations in memory.
-  bool strict = false;               ///< What is wrong stops instead of being dropped.
+  std::string ann_file{};              ///< instances_*.json.
+  std::string img_prefix{};            ///< Folder that the file names are relative to.
+  std::string data_root{};             ///< Put before the two above where they are relative.
+  std::vector<std::string> classes{};  ///< Names to keep; empty: all of the file.
+  bool filter_empty_gt = true;         ///< Training: leave out images without objects.
+  bool test_mode = false;              ///< Keep every image.
+  bool with_mask = false;              ///< Keep the segmentations in memory.
+  bool strict = false;                 ///< What is wrong stops instead of being dropped.
 
   template <class V>
   void visit(V& v) {

@@ -29,7 +29,7 @@ struct Annotation {
   bool crowd = false;            ///< A group of objects: not trained on, ignored in evaluation.
   bool difficult = false;        ///< VOC's mark, treated like crowd in training.
   bool trainable = true;         ///< False for boxes that carry nothing to learn.
-  std::shared_ptr<const Segmentation> segmentation;  ///< Null where absent or not asked for.
+  std::shared_ptr<const Segmentation> segmentation{};  ///< Null where absent or not asked for.
 
   Box box() const {
     return {static_cast<float>(bbox[0]), static_cast<float>(bbox[1]),
@@ -40,7 +40,7 @@ struct Annotation {
 /// One image of a data set, as its annotations describe it.
 struct ImageInfo {
   int64_t id = 0;
-  std::string file;  ///< Path that can be opened; for generated images a name for messages.
+  std::string file{};  ///< Path that can be opened; for generated images a name for messages.
   int64_t width = 0, height = 0;
 };
 

@@ -17,12 +17,12 @@ constexpr const char* kTrees =
     "  VOC:   Annotations/*.xml, JPEGImages/*.jpg, ImageSets/Main/{train,val,test}.txt\n"
     "         (or VOCdevkit/VOC2007 with these in it)";
 
-bool is_directory(const fs::path& path) {
+bool has_directory(const fs::path& path) {
   std::error_code code;
   return fs::is_directory(path, code);
 }
 
-bool is_file(const fs::path& path) {
+bool has_file(const fs::path& path) {
   std::error_code code;
   return fs::is_regular_file(path, code);
 }
@@ -61,7 +61,7 @@ fs::path image_folder(const fs::path& root, const fs::path& file, const std::str
   const std::string last = stem.substr(stem.find_last_of('_') + 1);
   for (const fs::path& folder : {root / last, root / "images" / last, root / word,
                                  root / "images" / word, root / "images"}) {
-    if (is_directory(folder)) return folder;
+    if (has_directory(folder)) return folder;
   }
   return root;
 }
@@ -92,7 +92,7 @@ std::optional<CocoDatasetOptions> find_coco(const fs::path& root, Split split) {
 std::optional<VocDatasetOptions> find_voc(const fs::path& given, Split split) {
   fs::path root = given;
   const auto is_voc = [](const fs::path& p) {
-    return is_directory(p / "Annotations") && is_directory(p / "JPEGImages");
+    return has_directory(p / "Annotations") && has_directory(p / "JPEGImages");
   };
   for (const char* below : {"", "VOC2007", "VOC2012", "VOCdevkit/VOC2007", "VOCdevkit/VOC2012"}) {
     if (is_voc(given / below)) {
@@ -104,11 +104,11 @@ std::optional<VocDatasetOptions> find_voc(const fs::path& given, Split split) {
   const fs::path lists = root / "ImageSets" / "Main";
   for (const std::string& word : words(split)) {
     const fs::path list = lists / (word + ".txt");
-    if (is_file(list)) {
+    if (has_file(list)) {
       return VocDatasetOptions{.ann_file = list.string(), .img_prefix = root.string()};
     }
   }
-  if (split == Split::Train && is_file(lists / "trainval.txt")) {
+  if (split == Split::Train && has_file(lists / "trainval.txt")) {
     return VocDatasetOptions{.ann_file = (lists / "trainval.txt").string(),
                              .img_prefix = root.string()};
   }
@@ -126,7 +126,7 @@ const char* to_string(Split split) {
 }
 
 DatasetOptions recognise(const fs::path& directory, Split split) {
-  if (!is_directory(directory)) {
+  if (!has_directory(directory)) {
     fail<DataError>("[data] ", directory.string(), ": there is no such directory");
   }
   if (auto coco = find_coco(directory, split)) return *coco;
@@ -139,14 +139,14 @@ fs::path find_dataset(const std::string& name_or_path) {
   if (name_or_path.empty()) {
     fail<UsageError>("[data] no data set given; use shapes, coco or a directory");
   }
-  if (is_directory(name_or_path)) return name_or_path;
+  if (has_directory(name_or_path)) return name_or_path;
   std::vector<fs::path> places;
   if (name_or_path.find('/') == std::string::npos) {
     places.push_back(fs::path("data") / name_or_path);
     const char* root = std::getenv("KESTREL_DATA");
     if (root != nullptr && *root != '\0') places.push_back(fs::path(root) / name_or_path);
     for (const fs::path& place : places) {
-      if (is_directory(place)) return place;
+      if (has_directory(place)) return place;
     }
   }
   std::string looked = "'" + name_or_path + "'";
@@ -175,7 +175,7 @@ std::unique_ptr<Dataset> make_dataset(const DatasetOptions& options) {
 std::unique_ptr<Dataset> open_dataset(const OpenDatasetOptions& options) {
   const bool train = options.split == Split::Train;
   const bool test_mode = options.test_mode.value_or(!train);
-  if (options.name_or_path == "shapes" && !is_directory("shapes")) {
+  if (options.name_or_path == "shapes" && !has_directory("shapes")) {
     ShapesDatasetOptions shapes{.seed = options.seed, .split = to_string(options.split)};
     if (options.num_images > 0) shapes.num_images = options.num_images;
     shapes.classes = options.classes;

@@ -34,12 +34,12 @@ std::filesystem::path find_dataset(const std::string& name_or_path);
 struct OpenDatasetOptions {
   std::string name_or_path = "shapes";
   Split split = Split::Train;
-  std::vector<std::string> classes;  ///< Names to keep; empty: all.
-  std::optional<bool> test_mode;     ///< Keep every image; by default all parts but Train do.
-  bool with_mask = false;            ///< Keep segmentations in memory.
-  bool strict = false;               ///< What is wrong stops instead of being dropped.
-  uint64_t seed = 0;                 ///< Of generated images.
-  int64_t num_images = 0;            ///< Of generated images; 0: the default of the part.
+  std::vector<std::string> classes{};  ///< Names to keep; empty: all.
+  std::optional<bool> test_mode{};     ///< Keep every image; by default all parts but Train do.
+  bool with_mask = false;              ///< Keep segmentations in memory.
+  bool strict = false;                 ///< What is wrong stops instead of being dropped.
+  uint64_t seed = 0;                   ///< Of generated images.
+  int64_t num_images = 0;              ///< Of generated images; 0: the default of the part.
 };
 
 std::unique_ptr<Dataset> open_dataset(const OpenDatasetOptions& options);

@@ -172,7 +172,7 @@ bool try_object(Picture& picture, ShapeKind kind, int64_t label, const Color& ba
       if (owner >= 0) ++hidden[static_cast<size_t>(owner)];
     }
   }
-  if (object.visible < 0.7 * static_cast<double>(object.full)) return false;
+  if (10 * object.visible < 7 * object.full) return false;
   for (size_t i = 0; i < hidden.size(); ++i) {
     const Object& other = picture.objects[i];
     // What is seen of two neighbours must stay clear, and none may be all but gone.

@@ -15,7 +15,7 @@ struct ShapesDatasetOptions {
   int64_t min_objects = 2, max_objects = 7;
   double min_size = 28, max_size = 120;  ///< Diameter of an object in pixels.
   double noise = 10;                     ///< Amplitude of the pixel noise in grey levels.
-  std::vector<std::string> classes;      ///< Shapes to draw; empty: all of them.
+  std::vector<std::string> classes{};    ///< Shapes to draw; empty: all of them.
 
   template <class V>
   void visit(V& v) {

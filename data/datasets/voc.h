@@ -9,15 +9,15 @@ namespace kestrel {
 
 /// Keys as in MMDetection's configs.
 struct VocDatasetOptions {
-  std::string ann_file;              ///< List of image names, such as ImageSets/Main/train.txt.
-  std::string img_prefix;            ///< Folder with JPEGImages and Annotations.
-  std::string data_root;             ///< Put before the two above where they are relative.
-  std::vector<std::string> classes;  ///< Empty: VOC's twenty in a tree named VOC2007 or VOC2012,
-                                     ///< else all that the annotations name, sorted.
-  int64_t min_size = 0;              ///< Objects with a smaller side are ignored in training.
-  bool filter_empty_gt = true;       ///< Training: leave out images without objects.
-  bool test_mode = false;            ///< Keep every image.
-  bool strict = false;               ///< What is wrong stops instead of being dropped.
+  std::string ann_file{};              ///< List of image names, such as ImageSets/Main/train.txt.
+  std::string img_prefix{};            ///< Folder with JPEGImages and Annotations.
+  std::string data_root{};             ///< Put before the two above where they are relative.
+  std::vector<std::string> classes{};  ///< Empty: VOC's twenty in a tree named VOC2007 or VOC2012,
+                                       ///< else all that the annotations name, sorted.
+  int64_t min_size = 0;                ///< Objects with a smaller side are ignored in training.
+  bool filter_empty_gt = true;         ///< Training: leave out images without objects.
+  bool test_mode = false;              ///< Keep every image.
+  bool strict = false;                 ///< What is wrong stops instead of being dropped.
 
   template <class V>
   void visit(V& v) {

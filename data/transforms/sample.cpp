@@ -1,0 +1,148 @@
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <kestrel/data/transforms/sample.h>
+#include <kestrel/kernels/error.h>
+
+namespace kestrel {
+namespace {
+
+template <class T>
+void mirror_row(const T* from, T* to, int64_t width) {
+  const T* source = from + 3 * (width - 1);
+  for (int64_t x = 0; x < width; ++x, source -= 3, to += 3) {
+    to[0] = source[0];
+    to[1] = source[1];
+    to[2] = source[2];
+  }
+}
+
+void swap_channels(uint8_t* row, int64_t width) {
+  for (int64_t x = 0; x < width; ++x) std::swap(row[3 * x], row[3 * x + 2]);
+}
+
+// 1 / std in double, then float32, as mmcv has it.
+float inverse(float std) {
+  return static_cast<float>(1.0 / static_cast<double>(std));
+}
+
+}  // namespace
+
+Sample::Sample(Image image) : image_(std::move(image)) {
+  meta.ori_height = image_.height;
+  meta.ori_width = image_.width;
+  set_sizes();
+}
+
+void Sample::set_sizes() {
+  meta.img_height = meta.pad_height = height();
+  meta.img_width = meta.pad_width = width();
+}
+
+void Sample::set(Image image) {
+  KESTREL_CHECK(!is_float(), "[data] 8-bit pixels cannot replace float ones");
+  image_ = std::move(image);
+  set_sizes();
+}
+
+void Sample::set(FloatImage image) {
+  floats_ = std::move(image);
+  image_ = {};
+  normalization_.reset();
+  is_float_ = true;
+  set_sizes();
+}
+
+void Sample::normalize(const Normalization& normalization) {
+  if (!is_float()) {
+    normalization_ = normalization;
+    return;
+  }
+  FloatImage& image = floats();
+  for (size_t i = 0; i < image.pixels.size(); i += 3) {
+    float* p = image.pixels.data() + i;
+    if (normalization.swap) std::swap(p[0], p[2]);
+    for (size_t c = 0; c < 3; ++c) {
+      p[c] = (p[c] - normalization.mean[c]) * inverse(normalization.std[c]);
+    }
+  }
+}
+
+void Sample::pad_to(int64_t pad_height, int64_t pad_width) {
+  padded_ = true;
+  meta.pad_height = std::max(pad_height, meta.img_height);
+  meta.pad_width = std::max(pad_width, meta.img_width);
+}
+
+Image& Sample::bytes() {
+  KESTREL_CHECK(!is_float(), "[data] a transform of 8-bit pixels comes after Normalize");
+  if (std::exchange(mirrored_, false)) {
+    std::vector<uint8_t> row(static_cast<size_t>(3 * image_.width));
+    for (int64_t y = 0; y < image_.height; ++y) {
+      mirror_row(image_.row(y), row.data(), image_.width);
+      std::copy(row.begin(), row.end(), image_.row(y));
+    }
+  }
+  return image_;
+}
+
+FloatImage& Sample::floats() {
+  if (is_float_ && !mirrored_) return floats_;
+  FloatImage out{height(), width(), std::vector<float>(static_cast<size_t>(height() * width() * 3))};
+  write(out.pixels.data(), out.height, out.width);
+  floats_ = std::move(out);
+  image_ = {};
+  is_float_ = true;
+  mirrored_ = false;
+  normalization_.reset();
+  return floats_;
+}
+
+void Sample::write(float* out, int64_t out_height, int64_t out_width) const {
+  const int64_t h = height(), w = width();
+  KESTREL_CHECK(h <= out_height && w <= out_width, "[data] an image of ", w, "x", h,
+                " does not fit into ", out_width, "x", out_height);
+  const int64_t stride = 3 * out_width;
+  if (is_float_) {
+    for (int64_t y = 0; y < h; ++y) {
+      if (mirrored_) {
+        mirror_row(floats_.row(y), out + y * stride, w);
+      } else {
+        std::copy_n(floats_.row(y), 3 * w, out + y * stride);
+      }
+    }
+  } else {
+    write_bytes(out, stride);
+  }
+  const auto tail = static_cast<size_t>(stride - 3 * w) * sizeof(float);
+  for (int64_t y = 0; y < h && tail > 0; ++y) std::memset(out + y * stride + 3 * w, 0, tail);
+  std::memset(out + h * stride, 0, static_cast<size_t>((out_height - h) * stride) * sizeof(float));
+}
+
+void Sample::write_bytes(float* out, int64_t stride) const {
+  const Normalization n = normalization_.value_or(Normalization{});
+  const int64_t w = width(), count = 3 * w;
+  // The coefficients written out per value, so that the loop over a row has no channels.
+  std::vector<float> mean(static_cast<size_t>(count)), scale(mean.size());
+  for (size_t i = 0; i < mean.size(); ++i) {
+    mean[i] = n.mean[i % 3];
+    scale[i] = inverse(n.std[i % 3]);
+  }
+  std::vector<uint8_t> changed(mean.size());
+  for (int64_t y = 0; y < height(); ++y, out += stride) {
+    const uint8_t* row = image_.row(y);
+    if (mirrored_ || n.swap) {
+      if (mirrored_) {
+        mirror_row(row, changed.data(), w);
+      } else {
+        std::copy_n(row, count, changed.data());
+      }
+      if (n.swap) swap_channels(changed.data(), w);
+      row = changed.data();
+    }
+    for (int64_t i = 0; i < count; ++i) out[i] = (static_cast<float>(row[i]) - mean[i]) * scale[i];
+  }
+}
+
+}  // namespace kestrel
