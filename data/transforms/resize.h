@@ -16,8 +16,8 @@ constexpr auto enum_names(MultiscaleMode) {
                     std::pair{MultiscaleMode::Value, "value"}};
 }
 
-/// MMDetection: OpenCV's bilinear of 8-bit pixels, sizes rounded by int(x * f + 0.5), boxes clipped.
-/// Torchvision: float bilinear, sizes by floor, boxes not clipped; comes after Normalize.
+/// MMDetection: OpenCV's bilinear of 8-bit pixels, sizes rounded by int(x * f + 0.5), boxes
+/// clipped. Torchvision: float bilinear, sizes by floor, boxes not clipped; comes after Normalize.
 enum class ResizeStyle { MMDetection, Torchvision };
 constexpr auto enum_names(ResizeStyle) {
   return std::array{std::pair{ResizeStyle::MMDetection, "mmdet"},

@@ -60,9 +60,9 @@ void blend_rows(const int16_t* low, const int16_t* high, int16_t weight_low, int
 }
 
 void check_resize(int64_t in_height, int64_t in_width, int64_t height, int64_t width) {
-  KESTREL_CHECK(in_height > 0 && in_width > 0 && height > 0 && width > 0 &&
-                    height <= kMaxImagePixels / width,
-                "[resize] cannot resize ", in_width, "x", in_height, " to ", width, "x", height);
+  KESTREL_CHECK(
+      in_height > 0 && in_width > 0 && height > 0 && width > 0 && height <= kMaxImagePixels / width,
+      "[resize] cannot resize ", in_width, "x", in_height, " to ", width, "x", height);
 }
 
 struct FloatTap {

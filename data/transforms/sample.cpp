@@ -89,7 +89,8 @@ Image& Sample::bytes() {
 
 FloatImage& Sample::floats() {
   if (is_float_ && !mirrored_) return floats_;
-  FloatImage out{height(), width(), std::vector<float>(static_cast<size_t>(height() * width() * 3))};
+  FloatImage out{height(), width(),
+                 std::vector<float>(static_cast<size_t>(height() * width() * 3))};
   write(out.pixels.data(), out.height, out.width);
   floats_ = std::move(out);
   image_ = {};

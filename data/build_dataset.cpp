@@ -1,0 +1,74 @@
+#include <kestrel/data/build_dataset.h>
+#include <kestrel/data/datasets/coco.h>
+#include <kestrel/data/datasets/shapes.h>
+#include <kestrel/data/datasets/voc.h>
+#include <kestrel/data/datasets/wrappers.h>
+#include <kestrel/registry/registry.h>
+
+namespace kestrel {
+namespace {
+
+const Registration<Dataset, CocoDataset, CocoDatasetOptions> kCoco{"CocoDataset"};
+const Registration<Dataset, VocDataset, VocDatasetOptions> kVoc{"VOCDataset"};
+const Registration<Dataset, ShapesDataset, ShapesDatasetOptions> kShapes{"ShapesDataset"};
+
+std::unique_ptr<Dataset> build_tree(const Config& node, bool test_mode);
+
+std::unique_ptr<Dataset> build_list_of_files(const Config& node, bool test_mode) {
+  const auto files = node.at("ann_file").items();
+  std::vector<std::shared_ptr<const Dataset>> parts;
+  for (size_t i = 0; i < files.size(); ++i) {
+    Config part = node;
+    part.set("ann_file", files[i]);
+    const Config* prefix = node.find("img_prefix");
+    if (prefix != nullptr && prefix->is_list()) {
+      if (prefix->items().size() != files.size()) prefix->fail("must be as long as ann_file");
+      part.set("img_prefix", prefix->items()[i]);
+    }
+    parts.push_back(build_tree(part, test_mode));
+  }
+  return std::make_unique<ConcatDataset>(std::move(parts));
+}
+
+std::unique_ptr<Dataset> build_tree(const Config& node, bool test_mode) {
+  const std::string& type = node.at("type").as_string();
+  if (type == "RepeatDataset") {
+    return repeat_dataset(build_tree(node.at("dataset"), test_mode), node.at("times").as_int());
+  }
+  if (type == "ConcatDataset") {
+    std::vector<std::shared_ptr<const Dataset>> parts;
+    for (const Config& part : node.at("datasets").items()) {
+      parts.push_back(build_tree(part, test_mode));
+    }
+    return std::make_unique<ConcatDataset>(std::move(parts));
+  }
+  if (const Config* file = node.find("ann_file"); file != nullptr && file->is_list()) {
+    return build_list_of_files(node, test_mode);
+  }
+  Config own = node;
+  own.erase("pipeline");
+  if (test_mode && type != "ShapesDataset" && !own.contains("test_mode")) {
+    own.set("test_mode", true);
+  }
+  return build<Dataset>(own);
+}
+
+// The transforms belong to the innermost data set.
+const Config* find_pipeline(const Config& node) {
+  if (const Config* list = node.find("pipeline")) return list;
+  if (const Config* inner = node.find("dataset")) return find_pipeline(*inner);
+  const Config* parts = node.find("datasets");
+  if (parts != nullptr && !parts->items().empty()) return find_pipeline(parts->items()[0]);
+  return nullptr;
+}
+
+}  // namespace
+
+ConfiguredDataset build_dataset(const Config& node, bool test_mode) {
+  const Config* list = find_pipeline(node);
+  if (list == nullptr) node.fail("has no pipeline");
+  Pipeline pipeline(*list);  // first: its errors need no data set
+  return {build_tree(node, test_mode), std::move(pipeline)};
+}
+
+}  // namespace kestrel

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <memory>
+
+#include <kestrel/data/datasets/dataset.h>
+#include <kestrel/data/transforms/pipeline.h>
+#include <kestrel/registry/config.h>
+
+namespace kestrel {
+
+/// A data set with the transforms that its config lists for it.
+struct ConfiguredDataset {
+  std::unique_ptr<Dataset> dataset;
+  Pipeline pipeline;
+};
+
+/// Builds data.train, data.val or data.test of a config: CocoDataset, VOCDataset, ShapesDataset,
+/// or RepeatDataset (times, dataset) and ConcatDataset (datasets) of these; a list as ann_file
+/// stands for a ConcatDataset. `test_mode` is set where the config does not say.
+ConfiguredDataset build_dataset(const Config& node, bool test_mode);
+
+}  // namespace kestrel

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <kestrel/data/datasets/dataset.h>
+
+namespace kestrel {
+
+/// Several data sets of the same classes one after the other.
+class ConcatDataset : public Dataset {
+ public:
+  explicit ConcatDataset(std::vector<std::shared_ptr<const Dataset>> parts);
+  Image load(int64_t index) const override;
+
+ private:
+  std::vector<std::shared_ptr<const Dataset>> parts_;
+  std::vector<int64_t> first_;  // index of each part's first image
+};
+
+/// A data set `times` over, so that an epoch is longer.
+std::unique_ptr<Dataset> repeat_dataset(std::shared_ptr<const Dataset> dataset, int64_t times);
+
+}  // namespace kestrel

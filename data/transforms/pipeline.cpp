@@ -1,0 +1,89 @@
+#include <algorithm>
+#include <array>
+
+#include <kestrel/data/transforms/pipeline.h>
+#include <kestrel/registry/registry.h>
+
+namespace kestrel {
+namespace {
+
+// What MMDetection's lists contain besides transforms, with the keys that these may have.
+struct LoadingOptions {
+  bool to_float32 = false;
+  std::string color_type = "color";
+  bool with_bbox = true, with_label = true, with_mask = false, with_seg = false, poly2mask = true;
+  std::vector<std::string> keys, meta_keys;
+
+  template <class V>
+  void visit(V& v) {
+    v("to_float32", to_float32);
+    v("color_type", color_type);
+    v("with_bbox", with_bbox);
+    v("with_label", with_label);
+    v("with_mask", with_mask);
+    v("with_seg", with_seg);
+    v("poly2mask", poly2mask);
+    v("keys", keys);
+    v("meta_keys", meta_keys);
+  }
+};
+
+class Loading : public Transform {
+ public:
+  explicit Loading(const LoadingOptions&) {}
+  bool apply(Sample&, Philox&) const override { return true; }
+};
+
+const Registration<Transform, Loading, LoadingOptions> kLoadImage{"LoadImageFromFile"};
+const Registration<Transform, Loading, LoadingOptions> kLoadAnnotations{"LoadAnnotations"};
+const Registration<Transform, Loading, LoadingOptions> kFormat{"DefaultFormatBundle"};
+const Registration<Transform, Loading, LoadingOptions> kToTensor{"ImageToTensor"};
+const Registration<Transform, Loading, LoadingOptions> kCollect{"Collect"};
+
+struct MultiScaleFlipAugOptions {
+  std::array<int64_t, 2> img_scale{1333, 800};
+  bool flip = false;
+  Config transforms = Config::list();
+
+  template <class V>
+  void visit(V& v) {
+    v("img_scale", img_scale);
+    v("flip", flip);
+    v("transforms", transforms);
+  }
+};
+
+// MMDetection's wrapper of test pipelines, for one scale: fixes what Resize and RandomFlip do.
+class MultiScaleFlipAug : public Transform {
+ public:
+  explicit MultiScaleFlipAug(const MultiScaleFlipAugOptions& options)
+      : scale_(options.img_scale), flip_(options.flip), transforms_(options.transforms) {
+    if (flip_) fail<UsageError>("[multi_scale_flip_aug] flip: true is not supported");
+  }
+  bool apply(Sample& sample, Philox& random) const override {
+    sample.preset_scale = scale_;
+    sample.preset_flip = flip_;
+    return transforms_.apply(sample, random);
+  }
+
+ private:
+  std::array<int64_t, 2> scale_;
+  bool flip_;
+  Pipeline transforms_;
+};
+
+const Registration<Transform, MultiScaleFlipAug, MultiScaleFlipAugOptions> kMultiScaleFlipAug{
+    "MultiScaleFlipAug"};
+
+}  // namespace
+
+Pipeline::Pipeline(const Config& list) {
+  for (const Config& node : list.items()) transforms_.push_back(build<Transform>(node));
+}
+
+bool Pipeline::apply(Sample& sample, Philox& random) const {
+  return std::ranges::all_of(
+      transforms_, [&](const auto& transform) { return transform->apply(sample, random); });
+}
+
+}  // namespace kestrel
