@@ -1,6 +1,8 @@
 #include <kestrel/kernels/conv2d.h>
 
+#include <kestrel/kernels/cpu/conv2d_gemm.h>
 #include <kestrel/kernels/cpu/conv2d_geometry.h>
+#include <kestrel/kernels/cpu/weight_cache.h>
 
 namespace kestrel::cpu {
 namespace {
@@ -21,6 +23,12 @@ void check_dtype_beside(const char* op, const char* name, DType dtype, DType dat
 int64_t out_size(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
   const int64_t span = in + 2 * pad - dilation * (kernel - 1) - 1;
   return span < 0 ? 0 : span / stride + 1;
+}
+
+/// float64 has no kernels of its own, and groups of few channels would leave most lanes of a matrix
+/// product idle.
+bool runs_as_gemm(const Conv2dGeometry& g, DType dtype) {
+  return dtype != DType::Float64 && (g.groups == 1 || (g.group_c >= 16 && g.group_o >= 16));
 }
 
 }  // namespace
@@ -85,7 +93,11 @@ void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView
                   ", got ", residual.dtype, " ", residual.shape);
   }
   if (output.numel() == 0) return;
-  conv2d_forward_generic(g, input, weight, bias, residual, output, params.relu);
+  if (!runs_as_gemm(g, input.dtype)) {
+    conv2d_forward_generic(g, input, weight, bias, residual, output, params.relu);
+  } else {
+    conv2d_forward_gemm(g, input, weight, bias, residual, output, params.relu, params.weight_key);
+  }
 }
 
 void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_input,
@@ -94,7 +106,11 @@ void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_inp
                                            grad_output.shape, params);
   check_dtypes("conv2d_backward_data", grad_output.dtype, weight.dtype, grad_input.dtype);
   if (grad_input.numel() == 0) return;
-  conv2d_backward_data_generic(g, grad_output, weight, grad_input);
+  if (!runs_as_gemm(g, grad_output.dtype)) {
+    conv2d_backward_data_generic(g, grad_output, weight, grad_input);
+  } else {
+    conv2d_backward_data_gemm(g, grad_output, weight, grad_input, params.weight_key);
+  }
 }
 
 void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_weight,
@@ -111,9 +127,15 @@ void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_w
     if (g.outputs > 0) conv2d_backward_bias(grad_output, grad_bias);
   }
   if (grad_weight.numel() == 0) return;
-  conv2d_backward_weights_generic(g, input, grad_output, grad_weight);
+  if (!runs_as_gemm(g, input.dtype)) {
+    conv2d_backward_weights_generic(g, input, grad_output, grad_weight);
+  } else {
+    conv2d_backward_weights_gemm(g, input, grad_output, grad_weight);
+  }
 }
 
-void conv2d_forget(uint64_t) {}
+void conv2d_forget(uint64_t weight_key) {
+  forget_weights(weight_key);
+}
 
 }  // namespace kestrel::cpu

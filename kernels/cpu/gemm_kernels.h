@@ -1,0 +1,70 @@
+#pragma once
+
+#include <kestrel/kernels/dtype.h>
+
+namespace kestrel::cpu {
+
+/// Columns of a left operand that lie together: see GemmKernels::multiply.
+inline constexpr int64_t kDepthBlock = 16;
+
+/// Rounded up to a whole number of depth blocks.
+constexpr int64_t padded_depth(int64_t depth) {
+  return (depth + kDepthBlock - 1) / kDepthBlock * kDepthBlock;
+}
+
+/// Where a finished tile of sums goes: row i, column j to output[offsets[i] + j].
+template <class T>
+struct TileStore {
+  const float* sums;  ///< (rows, stride)
+  int64_t stride;
+  int64_t rows, columns;  ///< columns may end within a vector.
+  const float* bias;      ///< of the first column, readable up to a whole vector; or null.
+  const T* residual;      ///< indexed like output; or null.
+  T* output;
+  const int64_t* offsets;
+  float lower;  ///< values below become this: 0 for ReLU, -inf for none.
+};
+
+/// The inner loops of matrix products, compiled for several instruction sets. All sums are float32
+/// and are formed in the order of the depth, whatever the blocking.
+struct GemmKernels {
+  int64_t panel;  ///< Columns of a packed right operand: panels are stored one after the other.
+  int64_t rows;   ///< Rows that the registers hold; a good block is a multiple of it.
+
+  /// c (m, columns) = a * b. a is blocked by depth: (depth / 16, a_rows, 16), starting at the first
+  /// of the m rows; b is one packed panel, (depth, panel). depth is a multiple of 16. Writes c up
+  /// to a whole number of vectors.
+  void (*multiply)(int64_t m, int64_t columns, int64_t depth, const float* a, int64_t a_rows,
+                   const float* b, float* c, int64_t ldc);
+
+  /// c (m, columns) = or += a^T * b, with a (depth, lda) and b one packed panel (depth, panel).
+  void (*multiply_transposed)(int64_t m, int64_t columns, int64_t depth, const float* a,
+                              int64_t lda, const float* b, float* c, int64_t ldc, bool accumulate);
+
+  /// b = one packed panel (padded_depth(depth), panel) of `columns` columns, from the rows of
+  /// `from`, (columns, depth) with row stride ld: a transposition. Pads with zeros.
+  void (*pack_transposed)(const float* from, int64_t ld, int64_t columns, int64_t depth, float* b);
+  void (*pack_transposed_bf16)(const bfloat16* from, int64_t ld, int64_t columns, int64_t depth,
+                               float* b);
+
+  /// to[i * to_stride .. + n) = from[i * from_stride .. + columns) for `rows` rows, zeros up to n.
+  void (*copy_rows)(const float* from, int64_t from_stride, int64_t rows, int64_t columns,
+                    int64_t n, float* to, int64_t to_stride);
+  void (*copy_rows_bf16)(const bfloat16* from, int64_t from_stride, int64_t rows, int64_t columns,
+                         int64_t n, float* to, int64_t to_stride);
+
+  /// For each i < rows: `blocks` depth blocks from sources[i] (zeros where null), block b to
+  /// to[i * row_stride + b * block_stride].
+  void (*gather)(const float* const* sources, int64_t rows, int64_t blocks, float* to,
+                 int64_t row_stride, int64_t block_stride);
+  void (*gather_bf16)(const bfloat16* const* sources, int64_t rows, int64_t blocks, float* to,
+                      int64_t row_stride, int64_t block_stride);
+
+  void (*store)(const TileStore<float>& tile);
+  void (*store_bf16)(const TileStore<bfloat16>& tile);
+};
+
+/// The kernels of the best instruction set of this machine.
+const GemmKernels& gemm_kernels();
+
+}  // namespace kestrel::cpu
