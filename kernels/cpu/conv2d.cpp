@@ -2,6 +2,7 @@
 
 #include <kestrel/kernels/cpu/conv2d_gemm.h>
 #include <kestrel/kernels/cpu/conv2d_geometry.h>
+#include <kestrel/kernels/cpu/conv2d_winograd.h>
 #include <kestrel/kernels/cpu/weight_cache.h>
 
 namespace kestrel::cpu {
@@ -95,6 +96,9 @@ void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView
   if (output.numel() == 0) return;
   if (!runs_as_gemm(g, input.dtype)) {
     conv2d_forward_generic(g, input, weight, bias, residual, output, params.relu);
+  } else if (winograd_pays(g)) {
+    conv2d_forward_winograd(g, input, weight, bias, residual, output, params.relu,
+                            params.weight_key);
   } else {
     conv2d_forward_gemm(g, input, weight, bias, residual, output, params.relu, params.weight_key);
   }
@@ -108,6 +112,8 @@ void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_inp
   if (grad_input.numel() == 0) return;
   if (!runs_as_gemm(g, grad_output.dtype)) {
     conv2d_backward_data_generic(g, grad_output, weight, grad_input);
+  } else if (winograd_pays(g)) {
+    conv2d_backward_data_winograd(g, grad_output, weight, grad_input, params.weight_key);
   } else {
     conv2d_backward_data_gemm(g, grad_output, weight, grad_input, params.weight_key);
   }
@@ -129,6 +135,8 @@ void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_w
   if (grad_weight.numel() == 0) return;
   if (!runs_as_gemm(g, input.dtype)) {
     conv2d_backward_weights_generic(g, input, grad_output, grad_weight);
+  } else if (winograd_pays(g)) {
+    conv2d_backward_weights_winograd(g, input, grad_output, grad_weight);
   } else {
     conv2d_backward_weights_gemm(g, input, grad_output, grad_weight);
   }
