@@ -21,6 +21,8 @@ void sigmoid_forward(ConstView a, View out);
 void sigmoid_backward(ConstView output, ConstView grad_out, View grad_in);
 /// out () = sum of all elements, accumulated in double over fixed chunks.
 void sum(ConstView a, View out);
+/// out[i] = scalar * scale, for a scalar of one element.
+void broadcast(ConstView scalar, double scale, View out);
 
 }  // namespace cpu
 namespace gpu {
@@ -34,6 +36,7 @@ void relu_backward(ConstView output, ConstView grad_out, View grad_in, Stream st
 void sigmoid_forward(ConstView a, View out, Stream stream);
 void sigmoid_backward(ConstView output, ConstView grad_out, View grad_in, Stream stream);
 void sum(ConstView a, View out, Stream stream);
+void broadcast(ConstView scalar, double scale, View out, Stream stream);
 
 }  // namespace gpu
 }  // namespace kestrel

@@ -91,4 +91,17 @@ void sum(ConstView a, View out) {
   });
 }
 
+void broadcast(ConstView scalar, double scale, View out) {
+  KESTREL_CHECK(scalar.numel() == 1 && scalar.dtype == out.dtype, "[broadcast] wants one ",
+                out.dtype, ", got ", scalar.dtype, scalar.shape);
+  visit_compute(out.dtype, "broadcast", [&]<class T>(T) {
+    using A = Accumulate<T>;
+    const T value = T(static_cast<A>(*scalar.as<T>()) * static_cast<A>(scale));
+    T* target = out.as<T>();
+    parallel_for(out.numel(), kGrain, [=](int64_t begin, int64_t end) {
+      std::fill(target + begin, target + end, value);
+    });
+  });
+}
+
 }  // namespace kestrel::cpu

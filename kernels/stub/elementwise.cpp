@@ -30,5 +30,8 @@ void sigmoid_backward(ConstView, ConstView, View, Stream) {
 void sum(ConstView, View, Stream) {
   no_cuda("sum");
 }
+void broadcast(ConstView, double, View, Stream) {
+  no_cuda("broadcast");
+}
 
 }  // namespace kestrel::gpu

@@ -1,0 +1,16 @@
+#include <kestrel/kernels/rows.h>
+#include <kestrel/kernels/stub/no_cuda.h>
+
+namespace kestrel::gpu {
+
+void copy_blocks(ConstView, const Blocks&, View, const Blocks&, int64_t, int64_t, Stream) {
+  no_cuda("copy_blocks");
+}
+void gather_rows(ConstView, ConstView, View, Stream) {
+  no_cuda("gather_rows");
+}
+void scatter_add_rows(ConstView, ConstView, View, Stream) {
+  no_cuda("scatter_add_rows");
+}
+
+}  // namespace kestrel::gpu
