@@ -28,7 +28,7 @@ function(kestrel_library target)
       endif()
     endif()
   endforeach()
-  target_link_libraries(${target} PRIVATE kestrel_settings OpenMP::OpenMP_CXX)
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:kestrel_settings> OpenMP::OpenMP_CXX)
   target_include_directories(${target} INTERFACE
     $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include> $<INSTALL_INTERFACE:include>)
   target_compile_features(${target} INTERFACE cxx_std_20)
