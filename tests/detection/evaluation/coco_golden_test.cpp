@@ -1,0 +1,74 @@
+// All twelve numbers of 500 sets against pycocotools' own (tests/golden/coco_eval.py).
+#include <cstdlib>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <kestrel/detection/evaluation/coco_reader.h>
+
+#include "coco_sets.h"
+
+namespace kestrel {
+namespace {
+
+nlohmann::json golden() {
+  std::ifstream file(KESTREL_TEST_DIR "/golden/data/coco_eval.json");
+  return file ? nlohmann::json::parse(file) : nlohmann::json();
+}
+
+CocoEvalResult evaluate(const test::CocoSet& set, CocoMetric metric) {
+  const CocoEvalTruths truths = parse_coco_truths(set.truths, metric);
+  return evaluate_coco(truths, parse_coco_results(set.results, truths, metric), metric);
+}
+
+void compare(CocoMetric metric) {
+  const nlohmann::json expected = golden()[to_string(metric)];
+  ASSERT_EQ(expected.size(), test::kCocoSets);
+  int told_apart = 0;
+  for (int index = 0; index < test::kCocoSets; ++index) {
+    const CocoEvalResult result = evaluate(test::make_coco_set(index), metric);
+    for (int i = 0; i < 12; ++i)
+      EXPECT_EQ(result.stats[i], expected[index][i].get<double>())
+          << "set " << index << ", " << coco_stat_names()[i];
+    told_apart += result.ap() > 0 && result.ap() < 1;
+  }
+  EXPECT_GT(told_apart, test::kCocoSets / 2) << "most sets must be neither all right nor all wrong";
+}
+
+// Writes the sets for tests/golden/coco_eval.py when asked to; otherwise checks that they parse.
+TEST(CocoGolden, SetsAreWritten) {
+  const char* folder = std::getenv("KESTREL_WRITE_COCO_SETS");
+  for (int index = 0; index < test::kCocoSets; ++index) {
+    const test::CocoSet set = test::make_coco_set(index);
+    ASSERT_TRUE(nlohmann::json::accept(set.truths));
+    ASSERT_TRUE(nlohmann::json::accept(set.results));
+    if (!folder) continue;
+    const std::string stem = std::string(folder) + '/' + std::to_string(index);
+    std::ofstream(stem + "_truths.json") << set.truths;
+    std::ofstream(stem + "_results.json") << set.results;
+  }
+}
+
+TEST(CocoGolden, BoxNumbersAreBitExact) {
+  compare(CocoMetric::kBbox);
+}
+
+TEST(CocoGolden, MaskNumbersAreBitExact) {
+  compare(CocoMetric::kSegm);
+}
+
+TEST(CocoGolden, PolygonsBecomeTheSameRuns) {
+  const nlohmann::json cases = golden()["polygons"];
+  ASSERT_EQ(cases.size(), 60);
+  for (const auto& c : cases) {
+    const RleMask mask =
+        mask_from_polygon(c["polygon"].get<std::vector<double>>(), c["height"], c["width"]);
+    EXPECT_EQ(mask_to_string(mask), c["counts"].get<std::string>()) << c;
+    EXPECT_EQ(mask_area(mask), c["area"].get<int64_t>());
+    EXPECT_EQ(mask_box(mask), (c["box"].get<std::array<double, 4>>()));
+  }
+}
+
+}  // namespace
+}  // namespace kestrel
