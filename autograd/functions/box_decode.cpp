@@ -1,0 +1,22 @@
+#include <kestrel/autograd/functions/box_decode.h>
+
+namespace kestrel::autograd {
+
+Variable box_decode(const Tensor& anchors, const Variable& deltas, const DeltaParams& params,
+                    ClipSize size) {
+  check_same_device("box_decode", anchors, deltas.data());
+  Tensor boxes = Tensor::empty(deltas.shape(), deltas.dtype(), deltas.device());
+  run(deltas.device(), cpu::box_decode, gpu::box_decode, anchors.view(), deltas.view(), params,
+      size, boxes.view());
+  return record("box_decode", {deltas}, std::move(boxes),
+                [anchors, saved = deltas.data(), params, size](
+                    std::span<Tensor> grad_outputs, const NeedsGrad&) -> std::vector<Tensor> {
+                  Tensor grad = Tensor::empty(saved.shape(), saved.dtype(), saved.device());
+                  run(saved.device(), cpu::box_decode_backward, gpu::box_decode_backward,
+                      anchors.cview(), saved.cview(), grad_outputs[0].cview(), params, size,
+                      grad.view());
+                  return {grad};
+                });
+}
+
+}  // namespace kestrel::autograd

@@ -1,0 +1,18 @@
+#include <kestrel/autograd/functions/box_loss.h>
+
+#include <kestrel/autograd/functions/fused_gradient.h>
+
+namespace kestrel::autograd {
+
+Variable box_loss(const Variable& pred, const Tensor& target, const Tensor& weights,
+                  const BoxLossParams& params) {
+  check_same_device("box_loss", pred.data(), target);
+  Tensor loss = Tensor::empty({}, pred.dtype(), pred.device());
+  Tensor grad;
+  if (wants_grad({&pred})) grad = Tensor::empty(pred.shape(), pred.dtype(), pred.device());
+  run(pred.device(), cpu::box_loss, gpu::box_loss, pred.view(), target.view(), weights.view(),
+      params, loss.view(), grad.view());
+  return record("box_loss", {pred}, std::move(loss), scaled_gradient(std::move(grad)));
+}
+
+}  // namespace kestrel::autograd

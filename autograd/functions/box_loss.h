@@ -1,0 +1,13 @@
+#pragma once
+
+#include <kestrel/autograd/variable.h>
+#include <kestrel/kernels/box_loss.h>
+
+namespace kestrel::autograd {
+
+/// A loss between boxes or deltas pred and target (n, 4), summed and scaled: (). weights (n), or
+/// undefined. The gradient, of pred alone, is computed with the loss. See kernels/box_loss.h.
+Variable box_loss(const Variable& pred, const Tensor& target, const Tensor& weights = {},
+                  const BoxLossParams& params = {});
+
+}  // namespace kestrel::autograd

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <kestrel/kernels/stream.h>
+#include <kestrel/kernels/view.h>
+
+/// Sigmoid focal loss (Lin et al. 2017) from logits.
+namespace kestrel {
+
+struct FocalLossParams {
+  double alpha = 0.25;  ///< Weight of the positive class; negatives have 1 - alpha.
+  double gamma = 2.0;   ///< Exponent of the modulating factor; at least 0.
+  double scale = 1.0;   ///< Of the result, such as loss_weight / avg_factor.
+};
+
+namespace cpu {
+
+/// loss () = scale * sum over rows and classes, and grad = d loss / d logits in the same pass.
+/// logits (n, C) float32, float64 or bfloat16, of any shape with n * C elements; labels (n) int64:
+/// a class, C for background (all classes negative), -1 for a row that does not count and whose
+/// gradient is zero even where its logits are NaN; weights (n) of loss's dtype, or absent;
+/// loss float32, or float64 for float64 logits; grad of the logits' shape and dtype, or absent.
+/// Logs are exact in their tails, where MMDetection clamps probabilities at FLT_MIN. A NaN logit
+/// that counts makes the loss NaN. Sums in double over fixed chunks: deterministic.
+void focal_loss(ConstView logits, ConstView labels, ConstView weights,
+                const FocalLossParams& params, View loss, View grad);
+
+}  // namespace cpu
+namespace gpu {
+
+void focal_loss(ConstView logits, ConstView labels, ConstView weights,
+                const FocalLossParams& params, View loss, View grad, Stream stream);
+
+}  // namespace gpu
+}  // namespace kestrel
