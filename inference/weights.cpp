@@ -23,14 +23,16 @@ struct PrefixRule {
   int number_step = 1;  ///< torchvision before 0.14 counts activations too.
 };
 
-constexpr std::array<PrefixRule, 8> kNumbered = {{
+constexpr std::array<PrefixRule, 10> kNumbered = {{
     {"backbone.fpn.inner_blocks.", "neck.lateral_convs.", ".0.", ".conv."},
     {"backbone.fpn.inner_blocks.", "neck.lateral_convs.", ".", ".conv."},
     {"backbone.fpn.layer_blocks.", "neck.fpn_convs.", ".0.", ".conv."},
     {"backbone.fpn.layer_blocks.", "neck.fpn_convs.", ".", ".conv."},
     {"head.classification_head.conv.", "bbox_head.cls_convs.", ".0.", ".conv."},
+    {"head.classification_head.conv.", "bbox_head.cls_convs.", ".1.", ".gn."},
     {"head.classification_head.conv.", "bbox_head.cls_convs.", ".", ".conv.", 2},
     {"head.regression_head.conv.", "bbox_head.reg_convs.", ".0.", ".conv."},
+    {"head.regression_head.conv.", "bbox_head.reg_convs.", ".1.", ".gn."},
     {"head.regression_head.conv.", "bbox_head.reg_convs.", ".", ".conv.", 2},
 }};
 

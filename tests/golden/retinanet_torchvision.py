@@ -9,7 +9,7 @@ No weight is stored: tensor `name` has, at flat index i of torchvision's own lay
 
 where fnv1a64 is FNV-1a over the UTF-8 bytes of the name, and splitmix64 is its finaliser:
     z ^= z >> 30; z *= 0xBF58476D1CE4E5B9; z ^= z >> 27; z *= 0x94D049BB133111EB; z ^= z >> 31.
-Center and spread of a tensor are in the written file under "weights", keyed by name. num_batches_tracked is 0.
+Center, spread and shape of a tensor are in the written file under "weights", keyed by name. num_batches_tracked is 0.
 
 The images are (3, H, W) and already normalised: noise of 0.5 * unit("image<k>", flat index in NCHW) for image k, and on it
 one rectangle per target, so that the images have structure: each target box (in order, a later one replaces an earlier one)
@@ -126,7 +126,7 @@ def fill(model, case):
         if name.endswith("num_batches_tracked"):
             continue
         center, spread = weight_rule(name, tensor, case)
-        rules[name] = [center, spread]
+        rules[name] = [center, spread, list(tensor.shape)]
         values = (center + spread * unit(name, tensor.numel())).astype(numpy.float32)
         tensor.copy_(torch.from_numpy(values).reshape(tensor.shape))
     return rules
