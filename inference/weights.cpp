@@ -102,15 +102,18 @@ ModelFile read_model_file(const std::filesystem::path& path) {
   return result;
 }
 
+std::map<std::string, std::string> model_metadata(const Config& config,
+                                                  const std::vector<std::string>& classes) {
+  Config names = Config::list();
+  for (const std::string& name : classes) names.push_back(name);
+  std::map<std::string, std::string> metadata = {{kFormatKey, "1"}, {kClassesKey, names.to_json()}};
+  if (!config.is_null()) metadata[kConfigKey] = config.to_json();
+  return metadata;
+}
+
 void write_model_file(const std::filesystem::path& path, const ModelFile& contents) {
-  Safetensors file;
-  file.tensors = contents.weights;
-  file.metadata[kFormatKey] = "1";
-  if (!contents.config.is_null()) file.metadata[kConfigKey] = contents.config.to_json();
-  Config classes = Config::list();
-  for (const std::string& name : contents.classes) classes.push_back(name);
-  file.metadata[kClassesKey] = classes.to_json();
-  write_safetensors(path, file);
+  write_safetensors(path,
+                    {contents.weights, model_metadata(contents.config, contents.classes)});
 }
 
 }  // namespace kestrel

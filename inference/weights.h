@@ -1,8 +1,10 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <kestrel/layers/module.h>
 #include <kestrel/registry/config.h>
@@ -20,6 +22,10 @@ struct ModelFile {
 /// convolution weights (O, I, kh, kw) are transposed to (O, kh, kw, I), num_batches_tracked is
 /// dropped, and torchvision's names become MMDetection's (kestrel_name). Throws ModelFileError.
 ModelFile read_model_file(const std::filesystem::path& path);
+
+/// The metadata of a weights file that Detector::load can run.
+std::map<std::string, std::string> model_metadata(const Config& config,
+                                                  const std::vector<std::string>& classes);
 
 /// Writes weights, config and classes as one file that Detector::load takes. Atomic.
 void write_model_file(const std::filesystem::path& path, const ModelFile& contents);

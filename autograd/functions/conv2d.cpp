@@ -18,8 +18,7 @@ DType compute_dtype(const Variable& x) {
 
 /// Gradient of what came before the ReLU, in the memory of `grad` where nobody else has it.
 Tensor through_relu(const Tensor& output, Tensor grad) {
-  Tensor masked =
-      grad.unique() ? grad : Tensor::empty(grad.shape(), grad.dtype(), grad.device());
+  Tensor masked = grad.unique() ? grad : Tensor::empty(grad.shape(), grad.dtype(), grad.device());
   run(grad.device(), cpu::relu_backward, gpu::relu_backward, output.view(), grad.cview(),
       masked.view());
   return masked;
@@ -49,27 +48,27 @@ Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
   const DType weight_dtype = weight.dtype();
   const DType bias_dtype = bias ? bias.dtype() : weight_dtype;
   const Tensor saved_output = params.relu ? output : Tensor();
-  return record(
-      "conv2d", {x, weight, bias, residual}, output,
-      [=](std::span<Tensor> grads, const NeedsGrad& needs) -> std::vector<Tensor> {
-        Tensor grad = std::move(grads[0]);
-        if (params.relu) grad = through_relu(saved_output, std::move(grad));
-        Tensor grad_x;
-        Tensor grad_weight;
-        Tensor grad_bias;
-        if (needs[0]) {
-          grad_x = Tensor::empty(input.shape(), dtype, input.device());
-          run(input.device(), cpu::conv2d_backward_data, gpu::conv2d_backward_data, grad.cview(),
-              kernel.view(), grad_x.view(), params);
-        }
-        if (needs[1] || needs[2]) {
-          grad_weight = Tensor::empty(kernel.shape(), weight_dtype, input.device());
-          if (needs[2]) grad_bias = Tensor::empty({kernel.size(0)}, bias_dtype, input.device());
-          run(input.device(), cpu::conv2d_backward_weights, gpu::conv2d_backward_weights,
-              input.view(), grad.cview(), grad_weight.view(), grad_bias.view(), params);
-        }
-        return {grad_x, grad_weight, grad_bias, needs[3] ? grad : Tensor()};
-      });
+  return record("conv2d", {x, weight, bias, residual}, output,
+                [=](std::span<Tensor> grads, const NeedsGrad& needs) -> std::vector<Tensor> {
+                  Tensor grad = std::move(grads[0]);
+                  if (params.relu) grad = through_relu(saved_output, std::move(grad));
+                  Tensor grad_x;
+                  Tensor grad_weight;
+                  Tensor grad_bias;
+                  if (needs[0]) {
+                    grad_x = Tensor::empty(input.shape(), dtype, input.device());
+                    run(input.device(), cpu::conv2d_backward_data, gpu::conv2d_backward_data,
+                        grad.cview(), kernel.view(), grad_x.view(), params);
+                  }
+                  if (needs[1] || needs[2]) {
+                    grad_weight = Tensor::empty(kernel.shape(), weight_dtype, input.device());
+                    if (needs[2])
+                      grad_bias = Tensor::empty({kernel.size(0)}, bias_dtype, input.device());
+                    run(input.device(), cpu::conv2d_backward_weights, gpu::conv2d_backward_weights,
+                        input.view(), grad.cview(), grad_weight.view(), grad_bias.view(), params);
+                  }
+                  return {grad_x, grad_weight, grad_bias, needs[3] ? grad : Tensor()};
+                });
 }
 
 Variable conv_transpose2d(const Variable& x, const Variable& weight, const Variable& bias,
@@ -87,9 +86,9 @@ Variable conv_transpose2d(const Variable& x, const Variable& weight, const Varia
            params.output_padding + 1;
   };
   const int64_t out_channels = weight.size(3) * params.groups;
-  Tensor output = Tensor::empty({x.size(0), side(x.size(1), weight.size(1)),
-                                 side(x.size(2), weight.size(2)), out_channels},
-                                dtype, x.device());
+  Tensor output = Tensor::empty(
+      {x.size(0), side(x.size(1), weight.size(1)), side(x.size(2), weight.size(2)), out_channels},
+      dtype, x.device());
   const Conv2dParams conv{.stride_h = params.stride,
                           .stride_w = params.stride,
                           .pad_h = params.padding,

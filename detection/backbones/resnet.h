@@ -1,0 +1,89 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <kestrel/detection/backbones/backbone.h>
+#include <kestrel/layers/conv2d.h>
+#include <kestrel/layers/norm.h>
+#include <kestrel/registry/config.h>
+
+namespace kestrel {
+
+/// Options of ResNet, named as MMDetection's.
+struct ResNetOptions {
+  int64_t depth = 50;  ///< 18, 34, 50, 101 or 152.
+  int64_t in_channels = 3;
+  int64_t stem_channels = 0;  ///< 0: base_channels.
+  int64_t base_channels = 64;
+  int64_t num_stages = 4;
+  std::vector<int64_t> strides = {1, 2, 2, 2};
+  std::vector<int64_t> dilations = {1, 1, 1, 1};
+  std::vector<int64_t> out_indices = {0, 1, 2, 3};
+  std::string style =
+      "pytorch";  ///< Stride of a bottleneck in its 3x3 ("pytorch") or 1x1 ("caffe").
+  int64_t frozen_stages =
+      -1;  ///< 0: the stem; n: the stem and the first n stages. Not trained, in eval mode.
+  NormOptions norm_cfg;
+  bool norm_eval =
+      true;  ///< Norms use running statistics in training too; weight and bias still train.
+  bool with_cp = false;  ///< Gradient checkpointing per block.
+  bool zero_init_residual =
+      true;  ///< Last norm of a block starts at 0. Only where nothing pretrained is loaded.
+  std::optional<Config>
+      init_cfg;  ///< {type: Pretrained, checkpoint: file}; applied by the trainer.
+
+  template <class V>
+  void visit(V& v) {
+    v("depth", depth);
+    v("in_channels", in_channels);
+    v("stem_channels", stem_channels);
+    v("base_channels", base_channels);
+    v("num_stages", num_stages);
+    v("strides", strides);
+    v("dilations", dilations);
+    v("out_indices", out_indices);
+    v("style", style);
+    v("frozen_stages", frozen_stages);
+    v("norm_cfg", norm_cfg);
+    v("norm_eval", norm_eval);
+    v("with_cp", with_cp);
+    v("zero_init_residual", zero_init_residual);
+    v("init_cfg", init_cfg);
+  }
+};
+
+/// One residual block; x (N, H, W, C) to (N, H / stride, W / stride, C').
+class ResidualBlock : public Module {
+ public:
+  virtual Variable forward(const Variable& x) = 0;
+  /// The norm whose weight may start at zero.
+  virtual BatchNorm2d& last_norm() = 0;
+};
+
+/// He et al. 2016, "Deep residual learning"; the stride placement of `style`. Parameter names are
+/// torchvision's and MMDetection's: conv1, bn1, layer1.0.conv1, layer1.0.downsample.0, ...
+class ResNet : public Backbone {
+ public:
+  explicit ResNet(const ResNetOptions& options = {});
+
+  std::vector<Variable> forward(const Variable& images) override;
+  std::vector<int64_t> out_channels() const override { return out_channels_; }
+  /// Kaiming normal (fan out) convolutions.
+  void init_weights(Philox& random) override;
+
+ protected:
+  void on_train(bool on) override;
+
+ private:
+  void freeze();
+  std::vector<Module*> frozen_modules() const;
+
+  ResNetOptions options_;
+  Conv2d& conv1_;
+  BatchNorm2d& bn1_;
+  std::vector<ModuleList<ResidualBlock>*> stages_;
+  std::vector<int64_t> out_channels_;
+};
+
+}  // namespace kestrel

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+
+#include <kestrel/detection/backbones/backbone.h>
+#include <kestrel/detection/detectors/base_detector.h>
+#include <kestrel/detection/heads/dense_head.h>
+#include <kestrel/detection/necks/neck.h>
+#include <kestrel/registry/config.h>
+
+namespace kestrel {
+
+/// Parts of a one-stage detector as a config file describes them.
+struct SingleStageOptions {
+  Config backbone;
+  Config neck;
+  Config bbox_head;
+  Config train_cfg;  ///< Handed to the head, which reads assigner and sampler from it.
+  Config test_cfg;   ///< Handed to the head, which reads its post-processing from it.
+
+  template <class V>
+  void visit(V& v) {
+    v("backbone", backbone);
+    v("neck", neck);
+    v("bbox_head", bbox_head);
+    v("train_cfg", train_cfg);
+    v("test_cfg", test_cfg);
+  }
+};
+
+/// Backbone, neck and dense head under the names "backbone", "neck" and "bbox_head".
+class SingleStageDetector : public BaseDetector {
+ public:
+  explicit SingleStageDetector(const SingleStageOptions& options);
+  SingleStageDetector(std::unique_ptr<Backbone> backbone, std::unique_ptr<Neck> neck,
+                      std::unique_ptr<DenseHead> bbox_head);
+
+  Losses losses(const Batch& batch) override;
+  std::vector<Detections> predict(const Batch& batch, bool rescale = true,
+                                  PredictTimes* times = nullptr) override;
+
+  /// images (N, H, W, 3) to the maps that the head looks at.
+  std::vector<Variable> extract_features(const Variable& images);
+
+  Backbone& backbone;
+  Neck& neck;
+  DenseHead& bbox_head;
+};
+
+/// Lin et al. 2017, "Focal loss for dense object detection": a SingleStageDetector with RetinaHead.
+class RetinaNet : public SingleStageDetector {
+ public:
+  using SingleStageDetector::SingleStageDetector;
+};
+
+}  // namespace kestrel

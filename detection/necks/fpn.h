@@ -1,0 +1,60 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <kestrel/detection/necks/neck.h>
+#include <kestrel/layers/conv_module.h>
+
+namespace kestrel {
+
+/// Options of FPN, named as MMDetection's.
+struct FPNOptions {
+  std::vector<int64_t> in_channels;  ///< Of every backbone level, those below start_level included.
+  int64_t out_channels = 256;
+  int64_t num_outs = 5;
+  int64_t start_level = 0;  ///< First backbone level used.
+  int64_t end_level = -1;   ///< One past the last level used; -1: all.
+  /// Where levels beyond the backbone's come from: "" halves the last output by max pooling;
+  /// "on_input", "on_lateral" and "on_output" put stride-2 convolutions on the last input, lateral
+  /// or output.
+  std::string add_extra_convs;
+  bool relu_before_extra_convs = false;  ///< ReLU before every extra convolution but the first.
+  bool no_norm_on_lateral = false;
+  std::optional<NormOptions> norm_cfg;
+
+  template <class V>
+  void visit(V& v) {
+    v("in_channels", in_channels);
+    v("out_channels", out_channels);
+    v("num_outs", num_outs);
+    v("start_level", start_level);
+    v("end_level", end_level);
+    v("add_extra_convs", add_extra_convs);
+    v("relu_before_extra_convs", relu_before_extra_convs);
+    v("no_norm_on_lateral", no_norm_on_lateral);
+    v("norm_cfg", norm_cfg);
+  }
+};
+
+/// Lin et al. 2017, "Feature pyramid networks". Top-down path: nearest upsampling to the exact size
+/// of the level below, then addition; 3x3 convolutions after it. torchvision's pyramid for
+/// RetinaNet (P6 from P5, ReLU before P7) is add_extra_convs "on_output" with
+/// relu_before_extra_convs.
+class FPN : public Neck {
+ public:
+  explicit FPN(const FPNOptions& options);
+
+  /// One map per backbone level in; num_outs maps of out_channels channels out.
+  std::vector<Variable> forward(const std::vector<Variable>& inputs) override;
+  /// Xavier uniform, bias 0.
+  void init_weights(Philox& random) override;
+
+ private:
+  FPNOptions options_;
+  ModuleList<ConvModule>& lateral_convs_;
+  ModuleList<ConvModule>& fpn_convs_;
+};
+
+}  // namespace kestrel

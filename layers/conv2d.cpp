@@ -1,0 +1,138 @@
+#include <kestrel/layers/conv2d.h>
+
+#include <atomic>
+
+#include <kestrel/autograd/functions/conv2d.h>
+#include <kestrel/autograd/functions/fold_batch_norm.h>
+#include <kestrel/layers/init.h>
+
+namespace kestrel {
+namespace {
+
+uint64_t next_weight_key() {
+  static std::atomic<uint64_t> key{0};
+  return ++key;
+}
+
+Conv2dParams params_of(const Conv2dOptions& options, bool relu) {
+  return {.stride_h = options.stride,
+          .stride_w = options.stride,
+          .pad_h = options.padding,
+          .pad_w = options.padding,
+          .dilation_h = options.dilation,
+          .dilation_w = options.dilation,
+          .groups = options.groups,
+          .relu = relu};
+}
+
+/// The normalisation as a batch norm that can be folded, or null.
+BatchNorm2d* foldable(Norm* norm) {
+  auto* batch_norm = dynamic_cast<BatchNorm2d*>(norm);
+  return batch_norm && batch_norm->uses_running_stats() ? batch_norm : nullptr;
+}
+
+}  // namespace
+
+/// Weights ready for inference: folded, in the dtype that is computed in, packed under a key.
+struct Conv2d::InferenceWeights {
+  Variable weight;
+  Variable bias;
+  const Norm* norm = nullptr;
+  bool autocast = false;
+  uint64_t key = 0;
+
+  ~InferenceWeights() {
+    if (weight.device().is_cuda()) {
+      gpu::conv2d_forget(key);
+    } else {
+      cpu::conv2d_forget(key);
+    }
+  }
+};
+
+Conv2d::Conv2d(const Conv2dOptions& options)
+    : weight(add_parameter(
+          "weight", Tensor::zeros({options.out_channels, options.kernel_size, options.kernel_size,
+                                   options.in_channels / options.groups}))),
+      bias(add_parameter("bias", options.bias ? Tensor::zeros({options.out_channels}) : Tensor())),
+      options_(options) {
+  KESTREL_CHECK(
+      options.in_channels % options.groups == 0 && options.out_channels % options.groups == 0,
+      "[conv2d] ", options.in_channels, " to ", options.out_channels,
+      " channels do not divide into ", options.groups, " groups");
+}
+
+Conv2d::~Conv2d() = default;
+
+void Conv2d::on_state_changed() {
+  inference_.reset();
+}
+
+void Conv2d::init_weights(Philox& random) {
+  init::torch_default(weight, bias, random);
+}
+
+Variable Conv2d::forward(const Variable& x, const ConvEpilogue& epilogue) {
+  BatchNorm2d* norm = bias ? nullptr : foldable(epilogue.norm);
+  if (epilogue.norm && !norm) {
+    const Variable y = autograd::conv2d(x, weight, bias, params_of(options_, false));
+    return epilogue.norm->forward(y, epilogue.relu, epilogue.residual);
+  }
+  const bool differentiable = autograd::wants_grad({&x, &weight, &bias, &epilogue.residual}) ||
+                              (norm && autograd::wants_grad({&norm->weight, &norm->bias}));
+  if (!training() && !differentiable) return forward_inference(x, epilogue);
+  if (!norm) {
+    return autograd::conv2d(x, weight, bias, params_of(options_, epilogue.relu), epilogue.residual);
+  }
+  const auto folded = autograd::fold_batch_norm(weight, norm->weight, norm->bias,
+                                                norm->running_mean, norm->running_var, norm->eps());
+  return autograd::conv2d(x, folded.weight, folded.bias, params_of(options_, epilogue.relu),
+                          epilogue.residual);
+}
+
+Variable Conv2d::forward_inference(const Variable& x, const ConvEpilogue& epilogue) {
+  const bool autocast = autograd::autocast_enabled();
+  if (!inference_ || inference_->norm != epilogue.norm || inference_->autocast != autocast) {
+    inference_.reset();
+    auto fresh = std::make_unique<InferenceWeights>();
+    fresh->weight = weight;
+    fresh->bias = bias;
+    if (epilogue.norm) {
+      auto* norm = foldable(epilogue.norm);
+      const auto folded = autograd::fold_batch_norm(
+          weight, norm->weight, norm->bias, norm->running_mean, norm->running_var, norm->eps());
+      fresh->weight = folded.weight;
+      fresh->bias = folded.bias;
+    }
+    if (autocast) fresh->weight = Variable(fresh->weight.data().to(DType::BFloat16));
+    fresh->norm = epilogue.norm;
+    fresh->autocast = autocast;
+    fresh->key = next_weight_key();
+    inference_ = std::move(fresh);
+  }
+  Conv2dParams params = params_of(options_, epilogue.relu);
+  params.weight_key = inference_->key;
+  return autograd::conv2d(x, inference_->weight, inference_->bias, params, epilogue.residual);
+}
+
+ConvTranspose2d::ConvTranspose2d(const ConvTranspose2dOptions& options)
+    : weight(add_parameter(
+          "weight", Tensor::zeros({options.in_channels, options.kernel_size, options.kernel_size,
+                                   options.out_channels / options.groups}))),
+      bias(add_parameter("bias", options.bias ? Tensor::zeros({options.out_channels}) : Tensor())),
+      options_(options) {}
+
+Variable ConvTranspose2d::forward(const Variable& x) {
+  return autograd::conv_transpose2d(x, weight, bias,
+                                    {.stride = options_.stride,
+                                     .padding = options_.padding,
+                                     .output_padding = options_.output_padding,
+                                     .dilation = options_.dilation,
+                                     .groups = options_.groups});
+}
+
+void ConvTranspose2d::init_weights(Philox& random) {
+  init::torch_default(weight, bias, random);
+}
+
+}  // namespace kestrel
