@@ -35,6 +35,9 @@ namespace kestrel {
 //     return std::array{std::pair{Style::PyTorch, "pytorch"}, std::pair{Style::Caffe, "caffe"}};
 //   }
 
+// A type with `void read(const Config&)` and `Config write() const` reads and writes itself, for a
+// setting that has more than one form.
+
 class OptionsReader;
 class OptionsWriter;
 
@@ -43,6 +46,12 @@ namespace options_detail {
 template <class T>
 concept Struct = requires(T& options, OptionsReader& reader) {
   options.visit(reader);
+};
+
+template <class T>
+concept SelfReading = requires(T& value, const Config& node) {
+  value.read(node);
+  { value.write() } -> std::same_as<Config>;
 };
 
 template <class T>
@@ -160,6 +169,8 @@ void read_value(const Config& node, T& value) {
     value = static_cast<T>(node.as_float());
   } else if constexpr (std::is_same_v<T, std::string>) {
     value = node.as_string();
+  } else if constexpr (SelfReading<T>) {
+    value.read(node);
   } else if constexpr (NamedEnum<T>) {
     read_enum(node, value);
   } else if constexpr (kIsOptional<T>) {
@@ -191,6 +202,8 @@ Config write_value(T& value) {
   if constexpr (std::is_same_v<T, Config> || std::integral<T> || std::floating_point<T> ||
                 std::constructible_from<std::string_view, const T&>) {
     return value;
+  } else if constexpr (SelfReading<T>) {
+    return value.write();
   } else if constexpr (NamedEnum<T>) {
     for (const auto& [candidate, name] : enum_names(T{})) {
       if (candidate == value) return name;

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <utility>
+
+#include <kestrel/engine/optimizers/optimizer.h>
+
+namespace kestrel {
+
+struct AdamOptions {
+  double lr = 1e-3;
+  std::pair<double, double> betas = {0.9, 0.999};
+  double eps = 1e-8;
+  double weight_decay = 0;
+
+  template <class V>
+  void visit(V& v) {
+    v("lr", lr);
+    v("betas", betas);
+    v("eps", eps);
+    v("weight_decay", weight_decay);
+  }
+};
+
+/// Kingma and Ba 2015, as torch.optim.Adam: weight decay is added to the gradient.
+class Adam : public Optimizer {
+ public:
+  Adam(const AdamOptions& options, std::vector<ParamGroup> groups)
+      : Adam(options, std::move(groups), false) {}
+
+  void step() override;
+  StateDict state_dict() const override;
+  void load_state_dict(const StateDict& state) override;
+
+ protected:
+  Adam(const AdamOptions& options, std::vector<ParamGroup> groups, bool decoupled_weight_decay);
+
+ private:
+  AdamOptions options_;
+  bool decoupled_weight_decay_;
+  int64_t steps_ = 0;
+  Slots exp_avg_;
+  Slots exp_avg_sq_;
+};
+
+/// AdamOptions with torch.optim.AdamW's default.
+struct AdamWOptions : AdamOptions {
+  AdamWOptions() { weight_decay = 0.01; }
+};
+
+/// Loshchilov and Hutter 2019, as torch.optim.AdamW: weight decay shrinks the parameter.
+class AdamW final : public Adam {
+ public:
+  AdamW(const AdamWOptions& options, std::vector<ParamGroup> groups)
+      : Adam(options, std::move(groups), true) {}
+};
+
+}  // namespace kestrel

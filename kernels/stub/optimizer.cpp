@@ -1,0 +1,16 @@
+#include <kestrel/kernels/optimizer.h>
+#include <kestrel/kernels/stub/no_cuda.h>
+
+namespace kestrel::gpu {
+
+void sgd_step(std::span<const SgdTensor>, const SgdParams&, Stream) {
+  no_cuda("sgd_step");
+}
+void adam_step(std::span<const AdamTensor>, const AdamParams&, Stream) {
+  no_cuda("adam_step");
+}
+void clip_grad_norm(std::span<const View>, double, View, Stream) {
+  no_cuda("clip_grad_norm");
+}
+
+}  // namespace kestrel::gpu
