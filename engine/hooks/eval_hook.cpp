@@ -1,0 +1,60 @@
+#include <kestrel/engine/hooks/eval_hook.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include <kestrel/registry/nearest_name.h>
+
+namespace kestrel {
+
+EvalHook::EvalHook(Evaluator evaluator, const EvalOptions& options,
+                   std::shared_ptr<const Checkpointer> checkpointer)
+    : evaluator_(std::move(evaluator)), options_(options), checkpointer_(std::move(checkpointer)) {
+  if (options.interval < 1) {
+    fail<UsageError>("[evaluation] interval has to be at least 1, got ", options.interval);
+  }
+}
+
+bool EvalHook::is_due(const Runner& runner) const {
+  const int64_t finished = runner.epoch() + 1;
+  if (finished == runner.max_epochs()) return true;
+  const int64_t since = finished - options_.start.value_or(0);
+  return since >= 0 && since % options_.interval == 0;
+}
+
+void EvalHook::after_epoch(Runner& runner) {
+  if (!is_due(runner)) return;
+  runner.metrics = evaluator_(runner);
+  if (checkpointer_ && !options_.save_best.empty() && !runner.metrics.empty()) keep_best(runner);
+}
+
+void EvalHook::keep_best(Runner& runner) {
+  auto metric = runner.metrics.begin();
+  if (options_.save_best != "auto") {
+    metric = std::ranges::find(runner.metrics, options_.save_best,
+                               [](const auto& entry) { return entry.first; });
+    if (metric == runner.metrics.end()) {
+      std::vector<std::string> names;
+      for (const auto& [name, value] : runner.metrics) names.push_back(name);
+      fail<UsageError>("[evaluation] there is no metric '", options_.save_best, "' to save by",
+                       did_you_mean(options_.save_best, names));
+    }
+  }
+  const auto& [key, score] = *metric;
+  const bool lower_is_better = key.find("loss") != std::string::npos;
+  const auto before = runner.state.find("best_score");
+  if (before != runner.state.end()) {
+    const double best = std::strtod(before->second.c_str(), nullptr);
+    if (!(lower_is_better ? score < best : score > best)) return;
+  } else if (std::isnan(score)) {
+    return;
+  }
+  runner.state["best_score"] = fmt::format("{}", score);
+  runner.state["best_epoch"] = std::to_string(runner.epoch() + 1);
+  checkpointer_->save_weights("best.safetensors", runner);
+}
+
+}  // namespace kestrel

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <kestrel/engine/checkpoint.h>
+#include <kestrel/engine/hooks/hook.h>
+
+namespace kestrel {
+
+/// MMDetection's evaluation.
+struct EvalOptions {
+  int64_t interval = 1;               ///< Epochs; the last epoch is always evaluated.
+  std::optional<int64_t> start = {};  ///< First epoch, from 1, that is evaluated.
+  std::string metric = "bbox";        ///< For whoever makes the evaluator; the hook does not look.
+  /// The metric by which best.safetensors is chosen, "auto" for the first one, "" for none.
+  std::string save_best = "auto";
+
+  template <class V>
+  void visit(V& v) {
+    v("interval", interval);
+    v("start", start);
+    v("metric", metric);
+    v("save_best", save_best);
+  }
+};
+
+/// Evaluates after epochs, leaves the metrics in runner.metrics, and keeps the best weights as
+/// best.safetensors: higher is better, except for a metric with "loss" in its name; NaN never is.
+/// Low.
+class EvalHook final : public Hook {
+ public:
+  using Evaluator = std::function<NamedValues(Runner& runner)>;
+
+  /// Without a checkpointer nothing is saved.
+  EvalHook(Evaluator evaluator, const EvalOptions& options = {},
+           std::shared_ptr<const Checkpointer> checkpointer = nullptr);
+
+  void after_epoch(Runner& runner) override;
+
+ private:
+  bool is_due(const Runner& runner) const;
+  void keep_best(Runner& runner);
+
+  Evaluator evaluator_;
+  EvalOptions options_;
+  std::shared_ptr<const Checkpointer> checkpointer_;
+};
+
+}  // namespace kestrel

@@ -1,0 +1,36 @@
+#pragma once
+
+namespace kestrel {
+
+class Runner;
+
+/// When a hook is called among others at the same point: lowest value first; ties in order of
+/// registration. Learning rate VeryHigh, optimizer AboveNormal, checkpoints Normal, evaluation
+/// Low, loggers VeryLow: a checkpoint is written before the evaluation of its epoch, and a logger
+/// sees what all others did.
+enum class Priority {
+  Highest = 0,
+  VeryHigh = 10,
+  High = 30,
+  AboveNormal = 40,
+  Normal = 50,
+  BelowNormal = 60,
+  Low = 70,
+  VeryLow = 90,
+  Lowest = 100,
+};
+
+/// Something that happens around training steps. What a hook needs besides the runner it is
+/// constructed with.
+class Hook {
+ public:
+  virtual ~Hook() = default;
+  virtual void before_run(Runner& /*runner*/) {}
+  virtual void before_epoch(Runner& /*runner*/) {}
+  virtual void before_iter(Runner& /*runner*/) {}
+  virtual void after_iter(Runner& /*runner*/) {}
+  virtual void after_epoch(Runner& /*runner*/) {}
+  virtual void after_run(Runner& /*runner*/) {}
+};
+
+}  // namespace kestrel

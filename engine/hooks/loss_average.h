@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <kestrel/engine/runner.h>
+
+namespace kestrel {
+
+/// Means of the losses over iterations, weighted by the number of samples, with "loss", the total,
+/// last. Values stay on their device until they are asked for.
+class LossAverage {
+ public:
+  void add(const StepResult& result);
+  NamedValues means() const;
+  int64_t samples() const { return samples_; }
+  void reset() { *this = {}; }
+
+ private:
+  struct Term {
+    std::string name;
+    std::vector<std::pair<Tensor, int64_t>> values;
+  };
+  void add(const std::string& name, const Variable& value, int64_t samples);
+
+  std::vector<Term> terms_;
+  Term total_{"loss", {}};
+  int64_t samples_ = 0;
+};
+
+}  // namespace kestrel

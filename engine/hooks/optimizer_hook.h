@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include <kestrel/engine/hooks/hook.h>
+#include <kestrel/engine/optimizers/optimizer.h>
+
+namespace kestrel {
+
+struct GradClipOptions {
+  double max_norm = 35;
+  double norm_type = 2;  ///< Only 2.
+
+  template <class V>
+  void visit(V& v) {
+    v("max_norm", max_norm);
+    v("norm_type", norm_type);
+  }
+};
+
+/// MMDetection's optimizer_config.
+struct OptimizerHookOptions {
+  std::optional<GradClipOptions> grad_clip = {};
+  /// Gradients of so many iterations are averaged into one update, as if their batches were one
+  /// (where the loss is a mean over images); the last update of an epoch may have fewer.
+  int64_t cumulative_iters = 1;
+
+  template <class V>
+  void visit(V& v) {
+    v("grad_clip", grad_clip);
+    v("cumulative_iters", cumulative_iters);
+  }
+};
+
+/// Backward, clip, update, after every iteration. A loss that is not finite stops the run before it
+/// can spoil the weights. AboveNormal.
+class OptimizerHook final : public Hook {
+ public:
+  explicit OptimizerHook(Optimizer& optimizer, const OptimizerHookOptions& options = {});
+
+  void before_epoch(Runner& runner) override;
+  void after_iter(Runner& runner) override;
+
+ private:
+  Optimizer& optimizer_;
+  OptimizerHookOptions options_;
+};
+
+}  // namespace kestrel

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <kestrel/autograd/variable.h>
+#include <kestrel/engine/hooks/hook.h>
+#include <kestrel/engine/schedules/lr_schedule.h>
+
+namespace kestrel {
+
+/// Numbers by name, in the order in which they are shown.
+using NamedValues = std::vector<std::pair<std::string, double>>;
+
+/// What one forward pass gave.
+struct StepResult {
+  Variable loss;                                         ///< To differentiate; a scalar.
+  std::vector<std::pair<std::string, Variable>> losses;  ///< Its named parts, for logs.
+  int64_t num_samples = 1;
+};
+
+/// What is trained: a source of batches and a loss. The runner knows no more of it.
+class TrainTask {
+ public:
+  virtual ~TrainTask() = default;
+  /// Batches in an epoch.
+  virtual int64_t epoch_length() const = 0;
+  /// Called before the first batch of every epoch.
+  virtual void begin_epoch(int64_t epoch) = 0;
+  /// Waits for the next batch. Timed on its own, as waiting for data.
+  virtual void load_batch() = 0;
+  /// The forward pass over that batch, in training mode.
+  virtual StepResult forward() = 0;
+};
+
+/// Trains for a number of epochs and calls hooks before and after the run, each epoch and each
+/// iteration:
+///
+///   before_run; for each epoch: before_epoch; for each batch: load_batch, before_iter, forward,
+///   after_iter, iter++; after_epoch, epoch++; after_run
+///
+/// Everything else (learning rate, backward and update, evaluation, checkpoints, logs) is a hook.
+class Runner {
+ public:
+  Runner(TrainTask& task, int64_t max_epochs);
+
+  void add_hook(std::shared_ptr<Hook> hook, Priority priority = Priority::Normal);
+  void run();
+  /// Ends the run after the current iteration, with after_run but without after_epoch. Safe to call
+  /// from a signal handler or another thread.
+  void stop() { stop_.store(true); }
+  bool stopped() const { return stop_.load(); }
+
+  TrainTask& task() { return task_; }
+  int64_t epoch() const { return epoch_; }            ///< Finished epochs.
+  int64_t iter() const { return iter_; }              ///< Finished iterations, over all.
+  int64_t inner_iter() const { return inner_iter_; }  ///< Within the epoch.
+  int64_t max_epochs() const { return max_epochs_; }
+  int64_t epoch_length() const { return epoch_length_; }
+  int64_t max_iters() const { return max_epochs_ * epoch_length_; }
+  bool is_last_iter_of_epoch() const { return inner_iter_ + 1 == epoch_length_; }
+  Progress progress() const;
+  /// Continues after `epoch` finished epochs; before run().
+  void resume(int64_t epoch);
+
+  /// Of the current iteration, from forward to the end of after_iter.
+  const StepResult& result() const { return result_; }
+  double data_seconds() const { return data_seconds_; }  ///< Waiting for the current batch.
+
+  /// What hooks tell each other: the learning rate of the first group, the norm of the gradients,
+  /// the metrics of the current epoch. Cleared by nobody; set anew by whoever owns them.
+  double lr = 0;
+  double grad_norm = 0;
+  NamedValues metrics;  ///< Emptied before every epoch.
+  /// Small texts that are saved in checkpoints and restored with them, such as the best score.
+  std::map<std::string, std::string> state;
+
+ private:
+  void call(void (Hook::*point)(Runner&));
+  void run_epoch();
+
+  TrainTask& task_;
+  int64_t max_epochs_;
+  int64_t epoch_length_ = 0;
+  int64_t epoch_ = 0;
+  int64_t iter_ = 0;
+  int64_t inner_iter_ = 0;
+  StepResult result_;
+  double data_seconds_ = 0;
+  std::atomic<bool> stop_ = false;
+  std::vector<std::pair<Priority, std::shared_ptr<Hook>>> hooks_;
+};
+
+}  // namespace kestrel
