@@ -37,7 +37,7 @@ Sample load_sample(const Dataset& dataset, int64_t index) {
   return sample;
 }
 
-Loader::Loader(const Dataset& dataset, Pipeline pipeline, const Sampler& sampler,
+Loader::Loader(const Dataset& dataset, Pipeline pipeline, const EpochSampler& sampler,
                LoaderOptions options)
     : dataset_(dataset),
       pipeline_(std::move(pipeline)),

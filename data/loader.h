@@ -47,7 +47,7 @@ Sample load_sample(const Dataset& dataset, int64_t index);
 /// sampler have to outlive the loader. For one consumer thread.
 class Loader {
  public:
-  Loader(const Dataset& dataset, Pipeline pipeline, const Sampler& sampler, LoaderOptions options);
+  Loader(const Dataset& dataset, Pipeline pipeline, const EpochSampler& sampler, LoaderOptions options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
@@ -75,7 +75,7 @@ class Loader {
 
   const Dataset& dataset_;
   const Pipeline pipeline_;
-  const Sampler& sampler_;
+  const EpochSampler& sampler_;
   const LoaderOptions options_;
   std::vector<std::vector<int64_t>> groups_;  // indices by Dataset::group
 

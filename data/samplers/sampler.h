@@ -8,15 +8,15 @@
 namespace kestrel {
 
 /// In which order an epoch goes through a data set.
-class Sampler {
+class EpochSampler {
  public:
-  virtual ~Sampler() = default;
+  virtual ~EpochSampler() = default;
   /// Indices into the data set; the loader cuts them into batches from the front.
   virtual std::vector<int64_t> order(uint64_t epoch) const = 0;
 };
 
 /// 0, 1, 2, ...: for evaluation.
-class SequentialSampler : public Sampler {
+class SequentialSampler : public EpochSampler {
  public:
   explicit SequentialSampler(const Dataset& dataset) : size_(dataset.size()) {}
   std::vector<int64_t> order(uint64_t epoch) const override;
@@ -26,7 +26,7 @@ class SequentialSampler : public Sampler {
 };
 
 /// All images in a random order, whatever their shapes.
-class RandomSampler : public Sampler {
+class RandomSampler : public EpochSampler {
  public:
   RandomSampler(const Dataset& dataset, uint64_t seed) : size_(dataset.size()), seed_(seed) {}
   std::vector<int64_t> order(uint64_t epoch) const override;
@@ -38,7 +38,7 @@ class RandomSampler : public Sampler {
 
 /// MMDetection's GroupSampler: batches of upright or of wide images only. Each group is shuffled
 /// and filled up with random repeats of its images to whole batches; then the batches are shuffled.
-class GroupSampler : public Sampler {
+class GroupSampler : public EpochSampler {
  public:
   GroupSampler(const Dataset& dataset, int64_t samples_per_gpu, uint64_t seed);
   std::vector<int64_t> order(uint64_t epoch) const override;
