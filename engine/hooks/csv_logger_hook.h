@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <kestrel/engine/hooks/hook.h>
-#include <kestrel/engine/hooks/loss_average.h>
+#include <kestrel/engine/hooks/mean_losses.h>
 
 namespace kestrel {
 
@@ -34,7 +34,7 @@ class CsvLoggerHook final : public Hook {
   std::filesystem::path file_;
   std::vector<std::string> columns_;
   std::vector<Row> rows_;
-  LossAverage losses_;
+  MeanLosses losses_;
   std::chrono::steady_clock::time_point epoch_start_;
 };
 

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include <kestrel/engine/hooks/hook.h>
-#include <kestrel/engine/hooks/loss_average.h>
+#include <kestrel/engine/hooks/mean_losses.h>
 
 namespace kestrel {
 
@@ -52,7 +52,7 @@ class TextLoggerHook final : public Hook {
 
   LogSink sink_;
   TextLoggerOptions options_;
-  LossAverage losses_;
+  MeanLosses losses_;
   double data_seconds_ = 0;
   double grad_norm_ = 0;
   int64_t iters_ = 0;       // since the last line

@@ -265,8 +265,8 @@ TEST(TextLogger, WritesDurations) {
   EXPECT_GT(resident_megabytes(), 0);
 }
 
-TEST(LossAverage, WeighsBySamples) {
-  LossAverage average;
+TEST(MeanLosses, WeighsBySamples) {
+  MeanLosses average;
   const auto result = [](double value, int64_t samples) {
     const Variable v(Tensor::full({}, value));
     return StepResult{.loss = v, .losses = {{"loss_a", v}}, .num_samples = samples};

@@ -10,7 +10,7 @@ namespace kestrel {
 
 /// Means of the losses over iterations, weighted by the number of samples, with "loss", the total,
 /// last. Values stay on their device until they are asked for.
-class LossAverage {
+class MeanLosses {
  public:
   void add(const StepResult& result);
   NamedValues means() const;

@@ -1,16 +1,16 @@
-#include <kestrel/engine/hooks/loss_average.h>
+#include <kestrel/engine/hooks/mean_losses.h>
 
 #include <algorithm>
 
 namespace kestrel {
 
-void LossAverage::add(const std::string& name, const Variable& value, int64_t samples) {
+void MeanLosses::add(const std::string& name, const Variable& value, int64_t samples) {
   auto term = std::ranges::find(terms_, name, &Term::name);
   if (term == terms_.end()) term = terms_.insert(term, Term{name, {}});
   term->values.emplace_back(value.data(), samples);
 }
 
-void LossAverage::add(const StepResult& result) {
+void MeanLosses::add(const StepResult& result) {
   for (const auto& [name, value] : result.losses) {
     if (name != total_.name) add(name, value, result.num_samples);
   }
@@ -18,7 +18,7 @@ void LossAverage::add(const StepResult& result) {
   samples_ += result.num_samples;
 }
 
-NamedValues LossAverage::means() const {
+NamedValues MeanLosses::means() const {
   NamedValues means;
   const auto append = [&](const Term& term) {
     double sum = 0;

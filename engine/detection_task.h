@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include <kestrel/data/build_dataset.h>
+#include <kestrel/data/loader.h>
+#include <kestrel/detection/detectors/base_detector.h>
+#include <kestrel/engine/runner.h>
+
+namespace kestrel {
+
+struct DetectionTaskOptions {
+  LoaderOptions loader;
+  Device device = Device::cpu();
+  bool amp = false;
+  bool overfit_batch = false;
+};
+
+/// Trains a detector on a data set: batches of images of like shape, losses summed.
+class DetectionTask final : public TrainTask {
+ public:
+  DetectionTask(BaseDetector& model, const ConfiguredDataset& data,
+                const DetectionTaskOptions& options);
+
+  int64_t epoch_length() const override { return loader_.num_batches(); }
+  void begin_epoch(int64_t epoch) override;
+  void load_batch() override;
+  StepResult forward() override;
+
+  const Loader& loader() const { return loader_; }
+  /// The batch that forward() looks at.
+  const Batch& batch() const { return *batch_; }
+
+ private:
+  BaseDetector& model_;
+  DetectionTaskOptions options_;
+  GroupSampler sampler_;
+  Loader loader_;
+  std::optional<Batch> batch_;
+};
+
+}  // namespace kestrel

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <kestrel/data/datasets/dataset.h>
+#include <kestrel/data/transforms/pipeline.h>
+#include <kestrel/detection/detectors/base_detector.h>
+#include <kestrel/detection/evaluation/coco_eval.h>
+
+namespace kestrel {
+
+struct EvaluateOptions {
+  int64_t workers = 2;  ///< Threads that read images.
+  bool bfloat16 = false;
+  Device device = Device::cpu();
+  /// Called after every image with how many are done.
+  std::function<void(int64_t done, int64_t total)> progress;
+};
+
+/// A data set's annotations as COCO evaluation takes them; crowds and VOC's difficult objects are
+/// neither right nor wrong to find.
+CocoEvalTruths coco_truths(const Dataset& dataset);
+
+/// Runs the model, in evaluation mode, over all images of a data set. Images that do not decode are
+/// left out with a warning. Category ids are the data set's own.
+std::vector<CocoEvalDetection> detect_all(BaseDetector& model, const Dataset& dataset,
+                                          const Pipeline& pipeline,
+                                          const EvaluateOptions& options = {});
+
+/// Detections in COCO's results format.
+std::string coco_results_json(const std::vector<CocoEvalDetection>& detections);
+
+}  // namespace kestrel
