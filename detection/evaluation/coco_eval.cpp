@@ -199,6 +199,7 @@ void match_group(Group& group, const CocoEvalTruths& truths,
     truth_items.push_back(match_item(truth, metric));
     truth_items.back().id = truth.id;
     truth_items.back().crowd = truth.crowd;
+    truth_items.back().ignore = truth.ignore;
   }
   for (const Keyed& keyed : group.detections) {
     detection_items.push_back(match_item(detections[keyed.item], metric));

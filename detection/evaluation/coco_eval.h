@@ -38,7 +38,8 @@ struct CocoEvalTruth {
   int64_t category_id = 0;
   std::array<double, 4> bbox{};  ///< x, y, w, h.
   std::optional<double> area;    ///< Decides between small, medium and large; else of box or mask.
-  bool crowd = false;            ///< Detections that match it are neither right nor wrong.
+  bool crowd = false;            ///< A group: what lies in it is neither right nor wrong.
+  bool ignore = false;  ///< Neither to be found nor wrong to find, such as VOC's difficult.
   RleMask mask;
 };
 

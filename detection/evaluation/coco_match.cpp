@@ -42,7 +42,7 @@ OrderedTruths order_truths(std::span<const MatchItem> truths, const AreaRange& r
   ordered.order.reserve(truths.size());
   for (const bool ignored : {false, true})
     for (size_t g = 0; g < truths.size(); ++g)
-      if ((truths[g].crowd || range.outside(truths[g].area)) == ignored) {
+      if ((truths[g].crowd || truths[g].ignore || range.outside(truths[g].area)) == ignored) {
         ordered.order.push_back(static_cast<int>(g));
         ordered.ignored.push_back(ignored);
       }

@@ -33,6 +33,7 @@ struct MatchItem {
   double score = 0;
   double area = 0;
   bool crowd = false;
+  bool ignore = false;
   const std::array<double, 4>* bbox = nullptr;
   const RleMask* mask = nullptr;
   std::array<double, 4> mask_bounds{};  ///< mask_box(*mask), for masks.

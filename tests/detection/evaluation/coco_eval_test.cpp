@@ -144,6 +144,17 @@ TEST(CocoEval, CrowdTakesManyDetectionsWithoutJudgingThem) {
   EXPECT_NEAR(result.ap(), 1, 1e-15);
 }
 
+TEST(CocoEval, IgnoredAnnotationsTakeOneDetectionEach) {
+  auto ignored = truth(1, {0, 0, 50, 50});
+  ignored.ignore = true;
+  const auto truths = truths_of({ignored, truth(2, {150, 150, 40, 40})});
+  const auto right = detection(.6, {150, 150, 40, 40}), on_ignored = detection(.9, ignored.bbox);
+  EXPECT_NEAR(evaluate(truths, {on_ignored, right}).ap(), 1, 1e-15);
+  EXPECT_NEAR(evaluate(truths, {on_ignored, on_ignored, right}).ap(), .5, 1e-15);
+  // A part of it is no match, unlike a part of a crowd.
+  EXPECT_NEAR(evaluate(truths, {detection(.9, {0, 0, 20, 20}), right}).ap(), .5, 1e-15);
+}
+
 TEST(CocoEval, OnlyTheBestHundredCount) {
   std::vector<CocoEvalDetection> detections;
   for (int i = 0; i < 100; ++i) detections.push_back(detection(.9, {100, 100, 20, 20}));
