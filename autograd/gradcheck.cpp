@@ -9,14 +9,18 @@
 namespace kestrel::autograd {
 namespace {
 
-/// sum over outputs of <output, weights>, in double.
-double weighted_sum(const std::vector<Variable>& outputs, const std::vector<Tensor>& weights) {
+/// sum over outputs of <high - low, weights>, in double. The difference comes first: outputs that
+/// the probed element does not touch then add exactly nothing.
+double weighted_difference(const std::vector<Variable>& high, const std::vector<Variable>& low,
+                           const std::vector<Tensor>& weights) {
   double total = 0;
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    const Tensor values = outputs[i].data().to(Device::cpu());
-    const double* v = values.data<double>();
+  for (size_t i = 0; i < high.size(); ++i) {
+    const Tensor high_values = high[i].data().to(Device::cpu());
+    const Tensor low_values = low[i].data().to(Device::cpu());
+    const double* h = high_values.data<double>();
+    const double* l = low_values.data<double>();
     const double* w = weights[i].data<double>();
-    for (int64_t j = 0; j < values.numel(); ++j) total += v[j] * w[j];
+    for (int64_t j = 0; j < high_values.numel(); ++j) total += (h[j] - l[j]) * w[j];
   }
   return total;
 }
@@ -57,9 +61,11 @@ std::string gradcheck(const std::function<std::vector<Variable>(const std::vecto
           if (k == i) value.data<double>()[j] += offset;
           moved.emplace_back(value.to(inputs[k].device()));
         }
-        return weighted_sum(f(moved), weights);
+        return f(moved);
       };
-      const double numeric = (probe(options.step) - probe(-options.step)) / (2 * options.step);
+      const double numeric =
+          weighted_difference(probe(options.step), probe(-options.step), weights) /
+          (2 * options.step);
       const double got = analytic ? analytic.data<double>()[j] : 0;
       if (!(std::abs(got - numeric) <= options.tolerance * std::max(1.0, std::abs(numeric)))) {
         std::ostringstream text;
