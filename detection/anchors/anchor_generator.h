@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <kestrel/detection/structures.h>
+#include <kestrel/registry/registry.h>
+
+namespace kestrel {
+
+/// Cells of one pyramid level.
+struct GridSize {
+  int64_t height = 0, width = 0;
+
+  int64_t cells() const { return height * width; }
+  friend bool operator==(const GridSize&, const GridSize&) = default;
+};
+
+struct AnchorGeneratorOptions {
+  std::vector<int64_t> strides;              ///< Pixels per cell of each level.
+  std::vector<double> ratios = {1.0};        ///< Height over width.
+  std::vector<double> scales;                ///< Of base_sizes; or, instead, the octaves below.
+  std::optional<double> octave_base_scale;   ///< RetinaNet: scales are this * 2^(i / n),
+  std::optional<int64_t> scales_per_octave;  ///< for i < n = scales_per_octave.
+  std::vector<double> base_sizes;            ///< Of each level; default: its stride.
+  bool scale_major = true;                   ///< Anchors of a cell: by ratio, then by scale.
+  double center_offset = 0;                  ///< Of an anchor's centre in its cell, in base sizes.
+
+  // Of torchvision.
+  std::vector<std::vector<double>> sizes;  ///< Sizes of each level, instead of base * scale.
+  bool round_base_anchors = false;         ///< Rounds the anchors at the origin to whole pixels.
+  bool strides_from_image = false;         ///< Stride = image side // cells, of the padded batch.
+
+  template <class V>
+  void visit(V& v) {
+    v("strides", strides);
+    v("ratios", ratios);
+    v("scales", scales);
+    v("octave_base_scale", octave_base_scale);
+    v("scales_per_octave", scales_per_octave);
+    v("base_sizes", base_sizes);
+    v("scale_major", scale_major);
+    v("center_offset", center_offset);
+    v("sizes", sizes);
+    v("round_base_anchors", round_base_anchors);
+    v("strides_from_image", strides_from_image);
+  }
+};
+
+/// Anchors of all levels of a pyramid, level by level; within a level by row, column and then
+/// anchor of the cell, like the predictions of a dense head.
+struct AnchorGrid {
+  Tensor anchors;                ///< (n, 4) float32.
+  std::vector<int64_t> offsets;  ///< Where each level begins, and n at the end.
+
+  int64_t begin(size_t level) const { return offsets[level]; }
+  int64_t end(size_t level) const { return offsets[level + 1]; }
+  /// The anchors of one level; shares memory.
+  Tensor level(size_t i) const { return anchors.slice(begin(i), end(i)); }
+};
+
+/// Boxes of fixed sizes and shapes around the cells of a pyramid: MMDetection's AnchorGenerator.
+/// The centre of cell (row, column) is at exactly (column * stride, row * stride).
+class AnchorGenerator {
+ public:
+  explicit AnchorGenerator(const AnchorGeneratorOptions& options);
+  virtual ~AnchorGenerator() = default;
+
+  size_t num_levels() const { return base_anchors_.size(); }
+  /// Anchors per cell; the same on all levels in the heads that share their convolutions.
+  int64_t num_base_anchors(size_t level) const { return base_anchors_[level].size(0); }
+  /// (A, 4): the anchors of a cell at the origin.
+  const Tensor& base_anchors(size_t level) const { return base_anchors_[level]; }
+
+  /// Anchors for levels of these sizes. Grids of the last few shapes are kept, so the tensors must
+  /// not be written to. The image's size matters with strides_from_image alone. Thread-safe.
+  AnchorGrid grid(const std::vector<GridSize>& levels, int64_t image_height,
+                  int64_t image_width) const;
+
+  /// Which anchors of a grid count for an image (n) uint8, or undefined where all do: those of
+  /// cells that begin within its padded size, and with allowed_border >= 0 of these the ones that
+  /// reach at most so many pixels out of its content.
+  Tensor valid_flags(const AnchorGrid& grid, const std::vector<GridSize>& levels,
+                     const ImageMeta& meta, int64_t allowed_border = -1) const;
+
+ private:
+  struct CacheEntry {
+    std::vector<GridSize> levels;
+    std::vector<int64_t> strides;
+    AnchorGrid grid;
+  };
+  AnchorGrid make_grid(const std::vector<GridSize>& levels,
+                       const std::vector<int64_t>& strides) const;
+
+  AnchorGeneratorOptions options_;
+  std::vector<Tensor> base_anchors_;
+  mutable std::mutex mutex_;
+  mutable std::vector<CacheEntry> cache_;
+};
+
+}  // namespace kestrel

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <kestrel/detection/assigners/assigner.h>
+#include <kestrel/kernels/anchor_assign.h>
+
+namespace kestrel {
+
+struct MaxIoUAssignerOptions {
+  double pos_iou_thr = 0.5;
+  Config neg_iou_thr = 0.4;  ///< Negative below this; or [lower, upper).
+  double min_pos_iou = 0;
+  bool gt_max_assign_all = true;
+  bool match_low_quality = true;
+  bool torchvision_matching =
+      false;                   ///< Low-quality anchors get the ground truth they overlap most.
+  double ignore_iof_thr = -1;  ///< Crowd boxes are dropped, so only -1 is possible.
+  bool ignore_wrt_candidates = true;
+  int64_t gpu_assign_thr = -1;  ///< Without effect: there is no matrix that could be too large.
+
+  template <class V>
+  void visit(V& v) {
+    v("pos_iou_thr", pos_iou_thr);
+    v("neg_iou_thr", neg_iou_thr);
+    v("min_pos_iou", min_pos_iou);
+    v("gt_max_assign_all", gt_max_assign_all);
+    v("match_low_quality", match_low_quality);
+    v("torchvision_matching", torchvision_matching);
+    v("ignore_iof_thr", ignore_iof_thr);
+    v("ignore_wrt_candidates", ignore_wrt_candidates);
+    v("gpu_assign_thr", gpu_assign_thr);
+  }
+};
+
+/// Assigns by IoU: MMDetection's MaxIoUAssigner; see kernels/anchor_assign.h for its rules.
+class MaxIoUAssigner : public Assigner {
+ public:
+  explicit MaxIoUAssigner(const MaxIoUAssignerOptions& options = {});
+
+  AssignResult assign(const Tensor& anchors, const Tensor& valid,
+                      const Tensor& truths) const override;
+
+ private:
+  AssignParams params_;
+};
+
+}  // namespace kestrel

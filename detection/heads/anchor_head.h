@@ -1,0 +1,101 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <kestrel/detection/anchors/anchor_generator.h>
+#include <kestrel/detection/assigners/assigner.h>
+#include <kestrel/detection/coders/bbox_coder.h>
+#include <kestrel/detection/heads/dense_head.h>
+#include <kestrel/detection/losses/loss.h>
+#include <kestrel/detection/postprocess/dense_postprocess.h>
+#include <kestrel/detection/samplers/sampler.h>
+
+namespace kestrel {
+
+/// What the losses of a batch are divided by.
+enum class LossAverage : uint8_t {
+  Batch,  ///< MMDetection: the sum over images of max(positives, 1).
+  Image,  ///< torchvision: each image by its max(positives, 1), then by the number of images.
+};
+
+constexpr auto enum_names(LossAverage) {
+  return std::array{std::pair{LossAverage::Batch, "batch"}, std::pair{LossAverage::Image, "image"}};
+}
+
+/// MMDetection's train_cfg of a dense head.
+struct AnchorTrainOptions {
+  Config assigner;              ///< Default: MaxIoUAssigner.
+  Config sampler;               ///< Default: PseudoSampler.
+  int64_t allowed_border = -1;  ///< -1: anchors may reach out of the image.
+  double pos_weight = -1;       ///< Classification weight of positives, where above 0.
+  bool debug = false;           ///< Without effect.
+  LossAverage loss_average = LossAverage::Batch;
+
+  template <class V>
+  void visit(V& v) {
+    v("assigner", assigner);
+    v("sampler", sampler);
+    v("allowed_border", allowed_border);
+    v("pos_weight", pos_weight);
+    v("debug", debug);
+    v("loss_average", loss_average);
+  }
+};
+
+struct AnchorHeadOptions {
+  int64_t num_classes = 80;
+  Config anchor_generator;
+  Config bbox_coder;
+  Config loss_cls;
+  Config loss_bbox;
+  bool reg_decoded_bbox = false;  ///< loss_bbox compares boxes, as IoU losses need, not deltas.
+  AnchorTrainOptions train_cfg;
+  DenseTestOptions test_cfg;
+};
+
+/// What every head does that classifies anchors and regresses boxes from them: targets, losses and
+/// detections from the raw predictions. Subclasses have the layers.
+class AnchorHead : public DenseHead {
+ public:
+  explicit AnchorHead(const AnchorHeadOptions& options);
+
+  /// loss_cls and loss_bbox. An image without ground truths has negatives alone; without anchors
+  /// that count it adds nothing. Throws DataError for a label outside [0, num_classes).
+  Losses loss(const HeadOutputs& outputs, const std::vector<GroundTruth>& truths,
+              const std::vector<ImageMeta>& metas) override;
+  std::vector<Detections> predict(const HeadOutputs& outputs, const std::vector<ImageMeta>& metas,
+                                  bool rescale) override;
+
+  const AnchorGenerator& anchor_generator() const { return *anchor_generator_; }
+  DenseTestOptions& test_cfg() { return options_.test_cfg; }
+
+ protected:
+  int64_t num_anchors() const { return anchor_generator_->num_base_anchors(0); }
+  int64_t num_classes() const { return options_.num_classes; }
+
+ private:
+  struct LevelTargets;
+  struct Targets;
+
+  Targets make_targets(const AnchorGrid& grid, const std::vector<GridSize>& sizes,
+                       const std::vector<GroundTruth>& truths,
+                       const std::vector<ImageMeta>& metas) const;
+  Variable bbox_loss(const Variable& pred, const LevelTargets& targets,
+                     std::optional<double> avg_factor) const;
+  std::vector<GridSize> check_outputs(const HeadOutputs& outputs, size_t images) const;
+  AnchorGrid grid_of(const std::vector<GridSize>& sizes, const std::vector<ImageMeta>& metas) const;
+
+  AnchorHeadOptions options_;
+  std::unique_ptr<AnchorGenerator> anchor_generator_;
+  std::unique_ptr<BBoxCoder> bbox_coder_;
+  std::unique_ptr<ClassificationLoss> loss_cls_;
+  std::unique_ptr<RegressionLoss> loss_bbox_;
+  std::unique_ptr<Assigner> assigner_;
+  std::unique_ptr<Sampler> sampler_;
+};
+
+}  // namespace kestrel

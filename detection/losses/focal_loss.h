@@ -1,0 +1,35 @@
+#pragma once
+
+#include <kestrel/detection/losses/loss.h>
+
+namespace kestrel {
+
+struct FocalLossOptions {
+  bool use_sigmoid = true;  ///< Must be true.
+  double gamma = 2.0;
+  double alpha = 0.25;
+  Reduction reduction = Reduction::Mean;
+  double loss_weight = 1.0;
+
+  template <class V>
+  void visit(V& v) {
+    v("use_sigmoid", use_sigmoid);
+    v("gamma", gamma);
+    v("alpha", alpha);
+    v("reduction", reduction);
+    v("loss_weight", loss_weight);
+  }
+};
+
+/// Sigmoid focal loss (Lin et al. 2017).
+class FocalLoss : public ClassificationLoss {
+ public:
+  explicit FocalLoss(const FocalLossOptions& options = {});
+  Variable forward(const Variable& logits, const Tensor& labels, const Tensor& weights,
+                   std::optional<double> avg_factor) const override;
+
+ private:
+  FocalLossOptions options_;
+};
+
+}  // namespace kestrel

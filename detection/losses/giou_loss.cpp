@@ -1,0 +1,20 @@
+#include <kestrel/detection/losses/giou_loss.h>
+
+#include <kestrel/autograd/functions/box_loss.h>
+
+namespace kestrel {
+namespace {
+
+const Registration<RegressionLoss, GIoULoss, GIoULossOptions> kGIoULoss{"GIoULoss"};
+
+}  // namespace
+
+Variable GIoULoss::forward(const Variable& pred, const Tensor& target, const Tensor& weights,
+                           std::optional<double> avg_factor) const {
+  const double scale =
+      loss_scale("giou_loss", options_.reduction, options_.loss_weight, avg_factor, pred.size(0));
+  return autograd::box_loss(pred, target, weights,
+                            {.kind = BoxLossKind::GIoU, .eps = options_.eps, .scale = scale});
+}
+
+}  // namespace kestrel

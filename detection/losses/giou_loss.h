@@ -1,0 +1,31 @@
+#pragma once
+
+#include <kestrel/detection/losses/loss.h>
+
+namespace kestrel {
+
+struct GIoULossOptions {
+  double eps = 1e-6;
+  Reduction reduction = Reduction::Mean;
+  double loss_weight = 1.0;
+
+  template <class V>
+  void visit(V& v) {
+    v("eps", eps);
+    v("reduction", reduction);
+    v("loss_weight", loss_weight);
+  }
+};
+
+/// 1 - generalised IoU of boxes (Rezatofighi et al. 2019); an element is a box.
+class GIoULoss : public RegressionLoss {
+ public:
+  explicit GIoULoss(const GIoULossOptions& options = {}) : options_(options) {}
+  Variable forward(const Variable& pred, const Tensor& target, const Tensor& weights,
+                   std::optional<double> avg_factor) const override;
+
+ private:
+  GIoULossOptions options_;
+};
+
+}  // namespace kestrel

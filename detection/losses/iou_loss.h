@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+
+#include <kestrel/detection/losses/loss.h>
+#include <kestrel/kernels/box_loss.h>
+
+namespace kestrel {
+
+struct IoULossOptions {
+  std::string mode = "log";  ///< "log", "linear" or "square".
+  bool linear = false;       ///< Older name of mode linear.
+  double eps = 1e-6;
+  Reduction reduction = Reduction::Mean;
+  double loss_weight = 1.0;
+
+  template <class V>
+  void visit(V& v) {
+    v("mode", mode);
+    v("linear", linear);
+    v("eps", eps);
+    v("reduction", reduction);
+    v("loss_weight", loss_weight);
+  }
+};
+
+/// -log(IoU), 1 - IoU or 1 - IoU^2 of boxes; an element is a box.
+class IoULoss : public RegressionLoss {
+ public:
+  explicit IoULoss(const IoULossOptions& options = {});
+  Variable forward(const Variable& pred, const Tensor& target, const Tensor& weights,
+                   std::optional<double> avg_factor) const override;
+
+ private:
+  IoULossOptions options_;
+  BoxLossKind kind_ = BoxLossKind::IouLog;
+};
+
+}  // namespace kestrel

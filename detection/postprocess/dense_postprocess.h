@@ -1,0 +1,71 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <kestrel/detection/coders/bbox_coder.h>
+#include <kestrel/detection/structures.h>
+
+namespace kestrel {
+
+/// MMDetection's test_cfg.nms.
+struct NmsOptions {
+  std::string type = "nms";
+  double iou_threshold = 0.5;
+  bool class_agnostic = false;
+
+  template <class V>
+  void visit(V& v) {
+    v("type", type);
+    v("iou_threshold", iou_threshold);
+    v("class_agnostic", class_agnostic);
+  }
+};
+
+/// What competes for the nms_pre places of a level.
+enum class Candidates : uint8_t {
+  Pairs,    ///< (anchor, class) pairs above score_thr: MMDetection from 2.17 on, and torchvision.
+  Anchors,  ///< Anchors by their best class, before score_thr: MMDetection until 2.16.
+};
+
+constexpr auto enum_names(Candidates) {
+  return std::array{std::pair{Candidates::Pairs, "pairs"},
+                    std::pair{Candidates::Anchors, "anchors"}};
+}
+
+/// MMDetection's test_cfg of a dense head.
+struct DenseTestOptions {
+  int64_t nms_pre = 1000;    ///< Candidates per level; -1 for all.
+  double min_bbox_size = 0;  ///< A box needs both sides above this; negative: no such rule.
+  double score_thr = 0.05;   ///< A score has to be above this.
+  NmsOptions nms;
+  int64_t max_per_img = 100;  ///< Detections per image; -1 for all.
+  Candidates candidates = Candidates::Pairs;
+  bool rescale_after_nms = false;  ///< As torchvision does; else boxes are rescaled before.
+
+  template <class V>
+  void visit(V& v) {
+    v("nms_pre", nms_pre);
+    v("min_bbox_size", min_bbox_size);
+    v("score_thr", score_thr);
+    v("nms", nms);
+    v("max_per_img", max_per_img);
+    v("candidates", candidates);
+    v("rescale_after_nms", rescale_after_nms);
+  }
+};
+
+/// What a dense head says of one image at one level.
+struct LevelPredictions {
+  Tensor logits;   ///< (n, C) float32 or bfloat16, before the sigmoid.
+  Tensor deltas;   ///< (n, 4) float32 or bfloat16.
+  Tensor anchors;  ///< (n, 4) float32.
+};
+
+/// Objects in one image, by descending score. Logits are compared with the logit of score_thr, and
+/// only what is left is scored and decoded. A NaN logit is no candidate, and a box that is not
+/// finite is dropped. With `rescale`, boxes are in pixels of the original image.
+Detections dense_postprocess(const std::vector<LevelPredictions>& levels, const ImageMeta& meta,
+                             const BBoxCoder& coder, const DenseTestOptions& options, bool rescale);
+
+}  // namespace kestrel
