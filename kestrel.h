@@ -1,7 +1,9 @@
 #pragma once
 
-// All that an application needs to detect objects: Detector, images, tensors.
+// All that an application needs to detect objects: weights, images, tensors, errors.
 
+#include <kestrel/data/image.h>
+#include <kestrel/inference/weights.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/kernels/log.h>
 #include <kestrel/tensor/device.h>

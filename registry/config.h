@@ -23,8 +23,8 @@ class Config {
   struct Entry;
 
   /// Null.
-  Config() = default;
-  Config(std::nullptr_t) {}  // NOLINT(google-explicit-constructor): stands in for a value
+  Config();
+  Config(std::nullptr_t);  // NOLINT(google-explicit-constructor): stands in for a value
   template <class T>
   requires std::same_as<T, bool> Config(T value)  // NOLINT(google-explicit-constructor)
       : kind_(Kind::Bool), int_(value) {}
@@ -130,6 +130,9 @@ struct Config::Entry {
   std::string key;
   Config value;
 };
+
+inline Config::Config() = default;
+inline Config::Config(std::nullptr_t) {}
 
 /// What an unquoted word means: null, a bool, an int, a float or text, by YAML 1.2's core schema
 /// and Python's None, True and False.
