@@ -232,4 +232,23 @@ Config write_value(T& value) {
 }
 
 }  // namespace options_detail
+/// A list that a config may also give as its only element: direction: horizontal.
+template <class T>
+struct OneOrMore {
+  std::vector<T> values = {};
+
+  void read(const Config& node) {
+    if (node.is_list()) {
+      options_detail::read_value(node, values);
+    } else {
+      values.resize(1);
+      options_detail::read_value(node, values.front());
+    }
+  }
+  Config write() const {
+    std::vector<T> copy = values;
+    return options_detail::write_value(copy);
+  }
+};
+
 }  // namespace kestrel

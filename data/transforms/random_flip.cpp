@@ -1,3 +1,6 @@
+#include <optional>
+#include <utility>
+
 #include <kestrel/data/transforms/random_flip.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/registry/registry.h>
@@ -9,27 +12,51 @@ const Registration<Transform, RandomFlip, RandomFlipOptions> kRandomFlip{"Random
 
 }  // namespace
 
-RandomFlip::RandomFlip(RandomFlipOptions options) : options_(options) {
-  const double ratio = options_.flip_ratio.value_or(0);
-  if (!(ratio >= 0 && ratio <= 1)) {
-    fail<UsageError>("[random_flip] flip_ratio must be 0..1, got ", ratio);
+RandomFlip::RandomFlip(RandomFlipOptions options) : options_(std::move(options)) {
+  std::vector<double>& ratios = options_.flip_ratio.values;
+  const size_t directions = options_.direction.values.size();
+  if (ratios.size() == 1 && directions > 1) {
+    ratios.assign(directions, ratios[0] / static_cast<double>(directions));
   }
+  if (!ratios.empty() && ratios.size() != directions) {
+    fail<UsageError>("[random_flip] ", ratios.size(), " probabilities in flip_ratio for ",
+                     directions, " directions");
+  }
+  double total = 0;
+  for (const double ratio : ratios) {
+    if (!(ratio >= 0)) fail<UsageError>("[random_flip] flip_ratio must be 0..1, got ", ratio);
+    total += ratio;
+  }
+  if (!(total <= 1)) fail<UsageError>("[random_flip] flip_ratio must be 0..1, got ", total);
 }
 
 bool RandomFlip::apply(Sample& sample, Philox& random) const {
   if (sample.padded()) fail<UsageError>("[random_flip] must come before Pad");
-  bool flip = false;
+  std::optional<FlipDirection> chosen;
   if (sample.preset_flip) {
-    flip = *sample.preset_flip;
-  } else if (options_.flip_ratio) {
-    flip = random.uniform() < *options_.flip_ratio;
+    if (*sample.preset_flip) chosen = FlipDirection::Horizontal;
+  } else if (!options_.flip_ratio.values.empty()) {
+    double draw = random.uniform();
+    for (size_t i = 0; i < options_.direction.values.size() && !chosen; ++i) {
+      if (draw < options_.flip_ratio.values[i]) chosen = options_.direction.values[i];
+      draw -= options_.flip_ratio.values[i];
+    }
   }
-  if (!flip) return true;
-  sample.mirror();
-  sample.meta.flipped = !sample.meta.flipped;
+  if (!chosen) return true;
+  const bool across = *chosen != FlipDirection::Vertical;
+  const bool down = *chosen != FlipDirection::Horizontal;
+  if (across) {
+    sample.mirror();
+    sample.meta.flipped = !sample.meta.flipped;
+  }
+  if (down) sample.turn_over();
   const auto width = static_cast<float>(sample.width());
+  const auto height = static_cast<float>(sample.height());
   for (auto* boxes : {&sample.boxes, &sample.ignored}) {
-    for (Box& b : *boxes) b = {width - b.x2, b.y1, width - b.x1, b.y2};
+    for (Box& b : *boxes) {
+      if (across) b = {width - b.x2, b.y1, width - b.x1, b.y2};
+      if (down) b = {b.x1, height - b.y2, b.x2, height - b.y1};
+    }
   }
   return true;
 }

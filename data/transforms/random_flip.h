@@ -1,22 +1,27 @@
 #pragma once
 
 #include <array>
-#include <optional>
+#include <cstdint>
 #include <utility>
 
 #include <kestrel/data/transforms/transform.h>
+#include <kestrel/registry/options.h>
 
 namespace kestrel {
 
-enum class FlipDirection { Horizontal };
+enum class FlipDirection : uint8_t { Horizontal, Vertical, Diagonal };
 constexpr auto enum_names(FlipDirection) {
-  return std::array{std::pair{FlipDirection::Horizontal, "horizontal"}};
+  return std::array{std::pair{FlipDirection::Horizontal, "horizontal"},
+                    std::pair{FlipDirection::Vertical, "vertical"},
+                    std::pair{FlipDirection::Diagonal, "diagonal"}};
 }
 
-/// MMDetection's keys.
+/// MMDetection's keys. In a config each is one value or a list.
 struct RandomFlipOptions {
-  std::optional<double> flip_ratio{};  ///< Probability; unset: only where the sample presets it.
-  FlipDirection direction = FlipDirection::Horizontal;
+  /// Probability of flipping at all, shared evenly by the directions, or one probability per
+  /// direction; empty: only where the sample presets it.
+  OneOrMore<double> flip_ratio{};
+  OneOrMore<FlipDirection> direction{{FlipDirection::Horizontal}};
 
   template <class V>
   void visit(V& v) {
@@ -25,14 +30,15 @@ struct RandomFlipOptions {
   }
 };
 
-/// Mirrors left to right with a probability: x' = width - x.
+/// Mirrors the image in at most one of the directions: horizontal x' = width - x, vertical
+/// y' = height - y, diagonal both.
 class RandomFlip : public Transform {
  public:
   explicit RandomFlip(RandomFlipOptions options);
   bool apply(Sample& sample, Philox& random) const override;
 
  private:
-  RandomFlipOptions options_;
+  RandomFlipOptions options_;  // with one probability per direction
 };
 
 }  // namespace kestrel

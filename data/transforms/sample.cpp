@@ -77,6 +77,12 @@ void Sample::pad_to(int64_t pad_height, int64_t pad_width) {
 
 Image& Sample::bytes() {
   KESTREL_CHECK(!is_float(), "[data] a transform of 8-bit pixels comes after Normalize");
+  if (std::exchange(turned_over_, false)) {
+    for (int64_t y = 0; y < image_.height / 2; ++y) {
+      std::swap_ranges(image_.row(y), image_.row(y) + 3 * image_.width,
+                       image_.row(image_.height - 1 - y));
+    }
+  }
   if (std::exchange(mirrored_, false)) {
     std::vector<uint8_t> row(static_cast<size_t>(3 * image_.width));
     for (int64_t y = 0; y < image_.height; ++y) {
@@ -88,7 +94,7 @@ Image& Sample::bytes() {
 }
 
 FloatImage& Sample::floats() {
-  if (is_float_ && !mirrored_) return floats_;
+  if (is_float_ && !mirrored_ && !turned_over_) return floats_;
   FloatImage out{height(), width(),
                  std::vector<float>(static_cast<size_t>(height() * width() * 3))};
   write(out.pixels.data(), out.height, out.width);
@@ -96,6 +102,7 @@ FloatImage& Sample::floats() {
   image_ = {};
   is_float_ = true;
   mirrored_ = false;
+  turned_over_ = false;
   normalization_.reset();
   return floats_;
 }
@@ -108,9 +115,9 @@ void Sample::write(float* out, int64_t out_height, int64_t out_width) const {
   if (is_float_) {
     for (int64_t y = 0; y < h; ++y) {
       if (mirrored_) {
-        mirror_row(floats_.row(y), out + y * stride, w);
+        mirror_row(floats_.row(source_row(y)), out + y * stride, w);
       } else {
-        std::copy_n(floats_.row(y), 3 * w, out + y * stride);
+        std::copy_n(floats_.row(source_row(y)), 3 * w, out + y * stride);
       }
     }
   } else {
@@ -132,7 +139,7 @@ void Sample::write_bytes(float* out, int64_t stride) const {
   }
   std::vector<uint8_t> changed(mean.size());
   for (int64_t y = 0; y < height(); ++y, out += stride) {
-    const uint8_t* row = image_.row(y);
+    const uint8_t* row = image_.row(source_row(y));
     if (mirrored_ || n.swap) {
       if (mirrored_) {
         mirror_row(row, changed.data(), w);

@@ -57,7 +57,8 @@ class Sample {
   void set(FloatImage image);
 
   /// Notes.
-  void mirror() { mirrored_ = !mirrored_; }
+  void mirror() { mirrored_ = !mirrored_; }           ///< Left and right.
+  void turn_over() { turned_over_ = !turned_over_; }  ///< Top and bottom.
   void normalize(const Normalization& normalization);
   void pad_to(int64_t height, int64_t width);
   bool padded() const { return padded_; }
@@ -67,12 +68,15 @@ class Sample {
 
  private:
   void set_sizes();
+  /// The row of the stored pixels that comes at y once turned over.
+  int64_t source_row(int64_t y) const { return turned_over_ ? height() - 1 - y : y; }
   void write_bytes(float* out, int64_t stride) const;
 
   Image image_;
   FloatImage floats_;
   bool is_float_ = false;
-  bool mirrored_ = false;  // still to be done
+  bool mirrored_ = false;     // still to be done
+  bool turned_over_ = false;  // still to be done
   bool padded_ = false;
   std::optional<Normalization> normalization_;  // still to be done; 8-bit pixels only
 };

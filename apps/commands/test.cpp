@@ -1,0 +1,78 @@
+#include "test.h"
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include <kestrel/data/datasets/open.h>
+#include <kestrel/detection/detectors/base_detector.h>
+#include <kestrel/engine/evaluate.h>
+#include <kestrel/inference/detector.h>
+
+#include "../program.h"
+#include "../run_options.h"
+
+namespace kestrel::apps {
+
+void add_test(CLI::App& app) {
+  struct Options {
+    std::string weights;
+    std::string data = "shapes";
+    std::string split = "test";
+    std::string results;
+    std::string device = "cpu";
+    int64_t threads = 0;
+    int64_t workers = 2;
+    bool amp = false;
+  };
+  auto o = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("test", "COCO's numbers of a model on a data set");
+  command->add_option("--weights", o->weights, "a file that Kestrel wrote")
+      ->required()
+      ->check(CLI::ExistingFile);
+  command->add_option("--data", o->data, "shapes, a name such as coco, or a directory")
+      ->capture_default_str();
+  command->add_option("--split", o->split, "train, val or test")
+      ->check(CLI::IsMember({"train", "val", "test"}))
+      ->capture_default_str();
+  command->add_option("--results", o->results, "also write the detections as COCO JSON");
+  command->add_option("--device", o->device, "cpu, cuda or cuda:N")->capture_default_str();
+  command->add_option("--threads", o->threads, "CPU threads of the network; 0: all cores");
+  command->add_option("--workers", o->workers, "threads that read images")->capture_default_str();
+  command->add_flag("--amp", o->amp, "compute in bfloat16");
+  command->callback([o] {
+    use_threads(o->threads);
+    const Device device = parse_device(o->device);
+    Detector detector = Detector::load(o->weights, {.device = device, .bfloat16 = o->amp});
+    OpenDatasetOptions open{.name_or_path = o->data, .classes = detector.classes()};
+    open.split = o->split == "train" ? Split::Train : o->split == "val" ? Split::Val : Split::Test;
+    open.test_mode = true;
+    const auto dataset = open_dataset(open);
+    if (dataset->class_names() != detector.classes()) {
+      fail<UsageError>("[test] the model's classes are not those of ", o->data,
+                       ", or in another order");
+    }
+    const Pipeline pipeline(detector.config().at("data").at("test").at("pipeline"));
+    const LogSink log = console_log();
+    const auto found = detect_all(
+        detector.model(), *dataset, pipeline,
+        {.workers = o->workers,
+         .bfloat16 = o->amp,
+         .device = device,
+         .progress = [&](int64_t done, int64_t total) {
+           if (log.progress) {
+             log.progress(done == total ? ""
+                                        : std::to_string(done) + " of " + std::to_string(total));
+           }
+         }});
+    const CocoEvalResult result = evaluate_coco(coco_truths(*dataset), found, CocoMetric::kBbox);
+    std::fputs((coco_summary(result) + coco_class_table(result)).c_str(), stdout);
+    if (o->results.empty()) return;
+    std::ofstream out(o->results);
+    out << coco_results_json(found);
+    if (!out.flush()) fail("[test] ", o->results, " cannot be written");
+  });
+}
+
+}  // namespace kestrel::apps

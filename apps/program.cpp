@@ -1,0 +1,82 @@
+#include "program.h"
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <unistd.h>
+
+#include <kestrel/kernels/error.h>
+#include <kestrel/kernels/log.h>
+#include <kestrel/registry/nearest_name.h>
+
+namespace kestrel::apps {
+namespace {
+
+int report(const CLI::App& app, const std::exception& error, int code) {
+  std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), error.what());
+  return code;
+}
+
+/// The command that was chosen, down to the last sub-command.
+const CLI::App& chosen_command(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : chosen_command(*chosen.front());
+}
+
+int report_usage(const CLI::App& app, const CLI::ParseError& error) {
+  std::string text = error.what();
+  const CLI::App& command = chosen_command(app);
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) names.push_back(option->get_name());
+  for (const CLI::App* sub : command.get_subcommands({})) names.push_back(sub->get_name());
+  for (const std::string& word : command.remaining()) {
+    text += did_you_mean(word.substr(0, word.find('=')), names);
+  }
+  std::fprintf(stderr, "%s: %s\nRun with --help to see what there is.\n", app.get_name().c_str(),
+               text.c_str());
+  return kUsage;
+}
+
+}  // namespace
+
+int run_program(CLI::App& app, int argc, char** argv) {
+  set_warning_sink([name = app.get_name()](std::string_view text) {
+    std::fprintf(stderr, "%s: warning: %.*s\n", name.c_str(), static_cast<int>(text.size()),
+                 text.data());
+  });
+  try {
+    app.parse(argc, argv);
+    return kOk;
+  } catch (const CLI::ParseError& error) {
+    return error.get_exit_code() == 0 ? app.exit(error) : report_usage(app, error);
+  } catch (const UsageError& error) {
+    return report(app, error, kUsage);
+  } catch (const DataError& error) {
+    return report(app, error, kData);
+  } catch (const ModelFileError& error) {
+    return report(app, error, kModelFile);
+  } catch (const OutOfMemoryError& error) {
+    return report(app, error, kMemory);
+  } catch (const std::exception& error) {
+    return report(app, error, kFailure);
+  }
+}
+
+LogSink console_log() {
+  const auto line = [](std::string_view text) {
+    std::printf("%.*s\n", static_cast<int>(text.size()), text.data());
+    std::fflush(stdout);
+  };
+  if (isatty(STDOUT_FILENO) == 0) return {.line = line};
+  const auto progress = [](std::string_view text) {
+    std::printf("\r\033[2K%.*s", static_cast<int>(text.size()), text.data());
+    std::fflush(stdout);
+  };
+  return {.line = line, .progress = progress};
+}
+
+}  // namespace kestrel::apps

@@ -1,0 +1,167 @@
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include <CLI/CLI.hpp>
+
+#include <kestrel/data/datasets/open.h>
+#include <kestrel/engine/run_folder.h>
+#include <kestrel/registry/options.h>
+
+#include "program.h"
+#include "run_options.h"
+
+namespace {
+
+using namespace kestrel;
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string data = "shapes";
+  std::string config;
+  std::optional<int64_t> depth;
+  std::optional<int64_t> epochs;
+  std::optional<int64_t> batch;
+  std::optional<double> lr;
+  std::optional<int64_t> image_size;
+  std::optional<int64_t> workers;
+  bool print_config = false;
+  apps::RunOptions run;
+};
+
+/// The configs beside the program: installed in share/kestrel, or in the source tree.
+fs::path config_folder() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  const fs::path installed = program.parent_path().parent_path() / "share/kestrel/configs";
+  return fs::exists(installed) ? installed : fs::path(KESTREL_CONFIGS);
+}
+
+/// The data set's own keys in place of those of the config's, its pipeline kept.
+void use_dataset(Config& config, const std::string& part, const DatasetOptions& found) {
+  Config dataset = std::visit(
+      []<class T>(const T& options) {
+        const char* type = std::is_same_v<T, CocoDatasetOptions>  ? "CocoDataset"
+                           : std::is_same_v<T, VocDatasetOptions> ? "VOCDataset"
+                                                                  : "ShapesDataset";
+        return write_options(options, type);
+      },
+      found);
+  dataset.erase("test_mode");
+  Config data = config.at("data");
+  dataset.set("pipeline", data.at(part).at("pipeline"));
+  data.set(part, dataset);
+  config.set("data", data);
+}
+
+/// MMDetection trains its 1x schedule with 0.01 for 16 images; the rate goes with the batch.
+constexpr double kLrPerImage = 0.01 / 16;
+
+Config make_config(Options& o) {
+  const bool generated = o.data == "shapes";
+  const fs::path base = !o.config.empty() ? fs::path(o.config)
+                        : generated ? config_folder() / "retinanet/retinanet_r18_fpn_shapes.yaml"
+                                    : config_folder() / "retinanet/retinanet_r50_fpn_1x_coco.yaml";
+  Config config = Config::load(base);
+  const auto set = [&](const std::string& key, const auto& value) {
+    config.apply_override(key + "=" + CLI::detail::to_string(value));
+  };
+  if (o.depth) {
+    set("model.backbone.depth", *o.depth);
+    const bool basic = *o.depth < 50;
+    config.apply_override(basic ? "model.neck.in_channels=[64, 128, 256, 512]"
+                                : "model.neck.in_channels=[256, 512, 1024, 2048]");
+    if (const Config* init = config.at("model").at("backbone").find("init_cfg");
+        init && !init->is_null()) {
+      set("model.backbone.init_cfg.checkpoint", "torchvision://resnet" + std::to_string(*o.depth));
+    }
+  }
+  if (!generated) {
+    const fs::path folder = find_dataset(o.data);
+    use_dataset(config, "train", recognise(folder, Split::Train));
+    use_dataset(config, "val", recognise(folder, Split::Val));
+    use_dataset(config, "test", recognise(folder, Split::Test));
+    const auto dataset = open_dataset({.name_or_path = o.data, .split = Split::Train});
+    set("model.bbox_head.num_classes", dataset->num_classes());
+  }
+  if (o.batch) set("data.samples_per_gpu", *o.batch);
+  if (o.workers) set("data.workers_per_gpu", *o.workers);
+  if (o.epochs) set("runner.max_epochs", *o.epochs);
+  if (o.image_size) {
+    const std::string scale =
+        generated ? std::to_string(*o.image_size) : std::to_string(*o.image_size * 5 / 3);
+    const std::string pair = "[" + scale + ", " + std::to_string(*o.image_size) + "]";
+    config.apply_override("data.train.pipeline.2.img_scale=" + pair);
+    config.apply_override("data.val.pipeline.1.img_scale=" + pair);
+    config.apply_override("data.test.pipeline.1.img_scale=" + pair);
+  }
+  if (o.lr) {
+    set("optimizer.lr", *o.lr);
+  } else if (!generated && o.config.empty()) {
+    set("optimizer.lr",
+        kLrPerImage * static_cast<double>(config.at("data").at("samples_per_gpu").as_int()));
+  }
+  for (const std::string& assignment : o.run.overrides) config.apply_override(assignment);
+  return config;
+}
+
+/// Without pretrained weights a frozen backbone would stay random: train all of it.
+void train_from_scratch_if_needed(Config& config, const LogSink& log) {
+  const Config& backbone = config.at("model").at("backbone");
+  const Config* init = backbone.find("init_cfg");
+  if (!init || init->is_null()) return;
+  const std::string checkpoint = init->at("checkpoint").as_string();
+  if (!find_pretrained(checkpoint).empty()) return;
+  log.line(
+      checkpoint +
+      " was not found in $KESTREL_WEIGHTS or ./weights: training from scratch, nothing frozen, "
+      "batch statistics in the backbone");
+  for (const char* assignment :
+       {"model.backbone.init_cfg=None", "model.backbone.frozen_stages=-1",
+        "model.backbone.norm_eval=false", "model.backbone.zero_init_residual=false"}) {
+    config.apply_override(assignment);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Trains RetinaNet. Without options: on generated pictures of shapes, in some minutes.\n"
+      "Evaluates after epochs; leaves weights, results.csv and pictures in the run's folder.",
+      "train_retinanet");
+  Options o;
+  app.add_option("--data", o.data,
+                 "shapes (generated), a directory in COCO or VOC form, or a name such as coco "
+                 "(data/coco, then $KESTREL_DATA/coco)")
+      ->capture_default_str();
+  app.add_option("--config", o.config,
+                 "config file to start from [retinanet_r50_fpn_1x_coco, for shapes "
+                 "retinanet_r18_fpn_shapes]")
+      ->check(CLI::ExistingFile);
+  app.add_option("--depth", o.depth, "of the ResNet")->check(CLI::IsMember({18, 34, 50, 101, 152}));
+  app.add_option("--epochs", o.epochs, "passes over the training images")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--batch", o.batch, "images per step")->check(CLI::PositiveNumber);
+  app.add_option("--lr", o.lr, "learning rate [the config's; COCO's goes with --batch]")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--image-size", o.image_size, "shorter side of the network's input in pixels")
+      ->check(CLI::Range(32, 8192));
+  app.add_option("--workers", o.workers, "threads that read images")->check(CLI::NonNegativeNumber);
+  app.add_flag("--print-config", o.print_config, "show the resolved config and stop");
+  apps::add_run_options(app, o.run);
+  app.callback([&] {
+    const LogSink log = apps::console_log();
+    Config config = make_config(o);
+    train_from_scratch_if_needed(config, log);
+    if (o.print_config) {
+      log.line(config.to_yaml());
+      return;
+    }
+    if (o.run.out.empty()) o.run.out = next_run_folder("retinanet").string();
+    apps::run_training(config, o.run);
+  });
+  return apps::run_program(app, argc, argv);
+}
