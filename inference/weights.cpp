@@ -54,7 +54,8 @@ Tensor to_channels_last(const Tensor& weight) {
 
 std::vector<std::string> parse_classes(const std::string& text) {
   std::vector<std::string> classes;
-  for (const Config& name : Config::parse(text, kClassesKey).items()) {
+  const Config list = Config::parse(text, kClassesKey);
+  for (const Config& name : list.items()) {
     classes.push_back(name.as_string());
   }
   return classes;
