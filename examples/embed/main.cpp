@@ -1,13 +1,23 @@
+#include <cstdlib>
 #include <iostream>
 
 #include <kestrel/kestrel.h>
 
-int main() {
+// embed WEIGHTS IMAGE [SCORE]: prints the objects in an image.
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    std::cerr << "usage: embed WEIGHTS IMAGE [SCORE]\n";
+    return 2;
+  }
+  const float threshold = argc > 3 ? std::strtof(argv[3], nullptr) : 0.5F;
   try {
-    const auto scores = kestrel::Tensor::from({0.25f, 0.5f, 0.75f}, {3});
-    for (float score : scores.values<float>()) std::cout << score << '\n';
+    auto detector = kestrel::Detector::load(argv[1], kestrel::Device::best());
+    for (const auto& object :
+         detector.detect(kestrel::read_image(argv[2]), {.score_threshold = threshold})) {
+      std::cout << object.label << ' ' << object.score << ' ' << object.box << '\n';
+    }
   } catch (const kestrel::Error& error) {
-    std::cerr << error.what() << '\n';
+    std::cerr << "embed: " << error.what() << '\n';
     return 1;
   }
 }

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Installs Kestrel, builds examples/embed against it and runs it; again after the prefix was moved; once
-# more by pkg-config. embed.sh <source root> <build folder> <folder for temporary files>
+# more by pkg-config.
+# embed.sh <source root> <build folder> <folder with model.safetensors and picture.png, for temporary files>
 set -euo pipefail
 source_root=$1
 build=$2
-work=$3
+model=$3/model.safetensors
+picture=$3/picture.png
+work=$3/embed
 
 fail() {
   echo "embed: $*" >&2
@@ -28,8 +31,11 @@ check_run() {
   libraries=$(ldd "$1")
   grep -q "libkestrel.so.* => $2/" <<<"$libraries" || fail "$1 does not use $2: $libraries"
   ! grep -iE 'torch|python|c10|not found' <<<"$libraries" || fail "$1 needs what it must not need"
-  "$1" >"$work/output.txt" || fail "$1 failed"
-  [[ -s $work/output.txt ]] || fail "$1 printed nothing"
+  # No configs, no build folder: the model file is all that it needs.
+  (cd / && "$1" "$model" "$picture" 0) >"$work/output.txt" || fail "$1 failed"
+  grep -qE '^(circle|square) [0-9.e-]+ \[' "$work/output.txt" || fail "$1 found nothing"
+  ! "$1" "$model" "$work/missing.png" 2>"$work/error.txt" || fail "a missing picture is no error"
+  grep -q missing.png "$work/error.txt" || fail "the error does not name the missing picture"
 }
 
 build_and_run "$work/first prefix" first
