@@ -47,7 +47,8 @@ Sample load_sample(const Dataset& dataset, int64_t index);
 /// sampler have to outlive the loader. For one consumer thread.
 class Loader {
  public:
-  Loader(const Dataset& dataset, Pipeline pipeline, const EpochSampler& sampler, LoaderOptions options);
+  Loader(const Dataset& dataset, Pipeline pipeline, const EpochSampler& sampler,
+         LoaderOptions options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;

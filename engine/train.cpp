@@ -133,7 +133,8 @@ void load_pretrained(const Config& model_config, BaseDetector& model, const Trai
   const auto file = find_pretrained(checkpoint.as_string());
   if (file.empty()) {
     checkpoint.fail(fmt::format(
-        "'{}' was not found in $KESTREL_WEIGHTS or ./weights; put it there as safetensors, or train "
+        "'{}' was not found in $KESTREL_WEIGHTS or ./weights; put it there as safetensors, or "
+        "train "
         "from scratch with --set model.backbone.init_cfg=None model.backbone.frozen_stages=-1 "
         "model.backbone.norm_eval=false",
         checkpoint.as_string()));
@@ -191,8 +192,8 @@ void write_text(const std::filesystem::path& file, const std::string& text) {
 }
 
 NamedValues metrics_of(const CocoEvalResult& result) {
-  return {{"ap", result.stats[0]},   {"ap50", result.stats[1]},  {"ap75", result.stats[2]},
-          {"ap_s", result.stats[3]}, {"ap_m", result.stats[4]},  {"ap_l", result.stats[5]},
+  return {{"ap", result.stats[0]},   {"ap50", result.stats[1]}, {"ap75", result.stats[2]},
+          {"ap_s", result.stats[3]}, {"ap_m", result.stats[4]}, {"ap_l", result.stats[5]},
           {"ar100", result.stats[8]}};
 }
 
@@ -245,14 +246,14 @@ TrainSummary train_detector(const Config& config, const TrainOptions& options) {
                              .device = options.device});
     return metrics_of(evaluate_coco(truths, detections, CocoMetric::kBbox));
   };
-  runner.add_hook(std::make_shared<LrUpdaterHook>(*run.optimizer,
-                                                  build_lr_schedule(run.config.lr_config)),
-                  Priority::VeryHigh);
+  runner.add_hook(
+      std::make_shared<LrUpdaterHook>(*run.optimizer, build_lr_schedule(run.config.lr_config)),
+      Priority::VeryHigh);
   runner.add_hook(std::make_shared<OptimizerHook>(*run.optimizer, run.config.optimizer_config),
                   Priority::AboveNormal);
   runner.add_hook(std::make_shared<CheckpointHook>(checkpointer, run.config.checkpoint_config));
-  runner.add_hook(
-      std::make_shared<EvalHook>(evaluator, run.config.evaluation, checkpointer), Priority::Low);
+  runner.add_hook(std::make_shared<EvalHook>(evaluator, run.config.evaluation, checkpointer),
+                  Priority::Low);
   runner.add_hook(std::make_shared<CsvLoggerHook>(options.out / "results.csv"), Priority::VeryLow);
   runner.add_hook(std::make_shared<TextLoggerHook>(
                       options.log, TextLoggerOptions{.interval = run.config.log_config.interval}),
@@ -270,8 +271,7 @@ TrainSummary train_detector(const Config& config, const TrainOptions& options) {
   summary.metrics = runner.metrics;
   summary.last = checkpointer->save_weights("last.safetensors", runner);
   summary.weights_hash = weights_hash(*run.model);
-  summary.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return summary;
 }
 
@@ -281,9 +281,9 @@ std::string dry_run(const Config& config, const TrainOptions& options) {
   run.task->load_batch();
   const StepResult step = run.task->forward();
   step.loss.backward();
-  std::string text = fmt::format("one step of {} images {}x{}:", step.num_samples,
-                                 run.task->batch().images.size(2),
-                                 run.task->batch().images.size(1));
+  std::string text =
+      fmt::format("one step of {} images {}x{}:", step.num_samples,
+                  run.task->batch().images.size(2), run.task->batch().images.size(1));
   for (const auto& [name, loss] : step.losses) {
     text += fmt::format(" {} {:.4f}", name, loss.data().item<double>());
   }

@@ -25,9 +25,9 @@ struct TrainOptions {
 };
 
 struct TrainSummary {
-  NamedValues metrics;           ///< Of the last evaluation.
-  std::filesystem::path last;    ///< Weights after the last epoch.
-  std::string weights_hash;      ///< Of all weights: equal hashes mean bit-equal models.
+  NamedValues metrics;         ///< Of the last evaluation.
+  std::filesystem::path last;  ///< Weights after the last epoch.
+  std::string weights_hash;    ///< Of all weights: equal hashes mean bit-equal models.
   double seconds = 0;
 };
 

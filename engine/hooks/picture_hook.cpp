@@ -32,7 +32,8 @@ void write_sheet(const Dataset& dataset, int64_t num_images, const std::filesyst
     } catch (const DataError&) {
       continue;  // the loader has told of it
     }
-    tallest = std::max(tallest, static_cast<double>(image.height) / static_cast<double>(image.width));
+    tallest =
+        std::max(tallest, static_cast<double>(image.height) / static_cast<double>(image.width));
     pictures.push_back(draw_boxes(image, boxes(index)));
     titles.push_back(std::filesystem::path(dataset.info(index).file).filename().string());
   }

@@ -46,8 +46,7 @@ void add_channels(ConstView map, ConstView channels, View out) {
                    for (int64_t r = begin; r < end; ++r) {
                      for (int64_t i = 0; i < c; ++i) {
                        using A = Accumulate<T>;
-                       to[r * c + i] =
-                           T(static_cast<A>(in[r * c + i]) + static_cast<A>(add[i]));
+                       to[r * c + i] = T(static_cast<A>(in[r * c + i]) + static_cast<A>(add[i]));
                      }
                    }
                  });
@@ -88,19 +87,19 @@ void fold_batch_norm(ConstView weight, ConstView gamma, ConstView beta, ConstVie
     using A = Accumulate<T>;
     const T* w = weight.as<T>();
     T* f = folded.as<T>();
-    parallel_for(out, std::max<int64_t>(1, kRowElements / std::max<int64_t>(1, row)),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t o = begin; o < end; ++o) {
-                     const A scale = static_cast<A>(gamma.as<T>()[o]) /
-                                     std::sqrt(static_cast<A>(var.as<T>()[o]) +
-                                               static_cast<A>(eps));
-                     for (int64_t i = 0; i < row; ++i) {
-                       f[o * row + i] = T(static_cast<A>(w[o * row + i]) * scale);
-                     }
-                     shift.as<T>()[o] = T(static_cast<A>(beta.as<T>()[o]) -
-                                          static_cast<A>(mean.as<T>()[o]) * scale);
-                   }
-                 });
+    parallel_for(
+        out, std::max<int64_t>(1, kRowElements / std::max<int64_t>(1, row)),
+        [&](int64_t begin, int64_t end) {
+          for (int64_t o = begin; o < end; ++o) {
+            const A scale = static_cast<A>(gamma.as<T>()[o]) /
+                            std::sqrt(static_cast<A>(var.as<T>()[o]) + static_cast<A>(eps));
+            for (int64_t i = 0; i < row; ++i) {
+              f[o * row + i] = T(static_cast<A>(w[o * row + i]) * scale);
+            }
+            shift.as<T>()[o] =
+                T(static_cast<A>(beta.as<T>()[o]) - static_cast<A>(mean.as<T>()[o]) * scale);
+          }
+        });
   });
 }
 
@@ -113,33 +112,32 @@ void fold_batch_norm_backward(ConstView grad_folded, ConstView grad_shift, Const
     using A = Accumulate<T>;
     const T* gf = grad_folded.as<T>();
     const T* w = weight.as<T>();
-    parallel_for(out, std::max<int64_t>(1, kRowElements / std::max<int64_t>(1, row)),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t o = begin; o < end; ++o) {
-                     const A inverse = 1 / std::sqrt(static_cast<A>(var.as<T>()[o]) +
-                                                     static_cast<A>(eps));
-                     const A scale = static_cast<A>(gamma.as<T>()[o]) * inverse;
-                     const A shift_grad = static_cast<A>(grad_shift.as<T>()[o]);
-                     if (grad_weight) {
-                       T* gw = grad_weight.as<T>();
-                       for (int64_t i = 0; i < row; ++i) {
-                         gw[o * row + i] = T(static_cast<A>(gf[o * row + i]) * scale);
-                       }
-                     }
-                     if (grad_gamma) {
-                       double product = 0;
-                       for (int64_t i = 0; i < row; ++i) {
-                         product += static_cast<double>(gf[o * row + i]) *
-                                    static_cast<double>(w[o * row + i]);
-                       }
-                       grad_gamma.as<T>()[o] =
-                           T((static_cast<A>(product) -
-                              shift_grad * static_cast<A>(mean.as<T>()[o])) *
-                             inverse);
-                     }
-                     if (grad_beta) grad_beta.as<T>()[o] = grad_shift.as<T>()[o];
-                   }
-                 });
+    parallel_for(
+        out, std::max<int64_t>(1, kRowElements / std::max<int64_t>(1, row)),
+        [&](int64_t begin, int64_t end) {
+          for (int64_t o = begin; o < end; ++o) {
+            const A inverse = 1 / std::sqrt(static_cast<A>(var.as<T>()[o]) + static_cast<A>(eps));
+            const A scale = static_cast<A>(gamma.as<T>()[o]) * inverse;
+            const A shift_grad = static_cast<A>(grad_shift.as<T>()[o]);
+            if (grad_weight) {
+              T* gw = grad_weight.as<T>();
+              for (int64_t i = 0; i < row; ++i) {
+                gw[o * row + i] = T(static_cast<A>(gf[o * row + i]) * scale);
+              }
+            }
+            if (grad_gamma) {
+              double product = 0;
+              for (int64_t i = 0; i < row; ++i) {
+                product +=
+                    static_cast<double>(gf[o * row + i]) * static_cast<double>(w[o * row + i]);
+              }
+              grad_gamma.as<T>()[o] =
+                  T((static_cast<A>(product) - shift_grad * static_cast<A>(mean.as<T>()[o])) *
+                    inverse);
+            }
+            if (grad_beta) grad_beta.as<T>()[o] = grad_shift.as<T>()[o];
+          }
+        });
   });
 }
 
