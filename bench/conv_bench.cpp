@@ -53,7 +53,7 @@ std::vector<Convolution> retinanet(int64_t n, int64_t height, int64_t width) {
   int64_t in = 64;
   std::vector<std::array<int64_t, 3>> stages;
   for (int s = 0; s < 4; ++s) {
-    const std::string layer = "layer" + std::to_string(s + 1) + ' ';
+    const std::string layer{'l', 'a', 'y', 'e', 'r', static_cast<char>('1' + s), ' '};
     const int64_t mid = widths[s], out = mid * 4, stride = s ? 2 : 1;
     const int repeats = static_cast<int>(blocks[s]) - 1;
     const int64_t oh = s ? half(h) : h, ow = s ? half(w) : w;
@@ -71,7 +71,7 @@ std::vector<Convolution> retinanet(int64_t n, int64_t height, int64_t width) {
   std::vector<std::array<int64_t, 2>> levels;
   for (size_t s = 0; s < stages.size(); ++s) {
     const auto [sh, sw, sc] = stages[s];
-    const std::string level = "P" + std::to_string(s + 3) + ' ';
+    const std::string level{'P', static_cast<char>('3' + s), ' '};
     all.push_back({level + "lateral", 1, n, sh, sw, sc, 256, 1, 1, 0});
     all.push_back({level + "fpn", 1, n, sh, sw, 256, 256, 3, 1, 1});
     levels.push_back({sh, sw});
@@ -82,7 +82,7 @@ std::vector<Convolution> retinanet(int64_t n, int64_t height, int64_t width) {
   levels.push_back({half(half(h)), half(half(w))});
   for (size_t s = 0; s < levels.size(); ++s) {
     const auto [lh, lw] = levels[s];
-    const std::string level = "P" + std::to_string(s + 3) + ' ';
+    const std::string level{'P', static_cast<char>('3' + s), ' '};
     all.push_back({level + "head", 8, n, lh, lw, 256, 256, 3, 1, 1});
     all.push_back({level + "cls", 1, n, lh, lw, 256, 720, 3, 1, 1});
     all.push_back({level + "reg", 1, n, lh, lw, 256, 36, 3, 1, 1});

@@ -74,10 +74,11 @@ struct Product {
   float lower;
 };
 
-/// Tiles per block. The points of a block should be small enough for L2 and L3, and the weights,
-/// which every block reads through, be used often: see bench/conv_bench.cpp.
-int64_t tiles_per_block(int64_t tiles, int64_t rows) {
-  const int64_t most = 6 * rows;
+/// Tiles per block. A block's points should stay near the core, which wants few tiles, and each
+/// block reads all weights, which wants many: measured best at one group of the register rows per
+/// 64 channels.
+int64_t tiles_per_block(int64_t tiles, int64_t channels, int64_t rows) {
+  const int64_t most = std::clamp<int64_t>(channels / 64, 1, 8) * rows;
   const int64_t threads = num_threads();
   int64_t blocks = ceil_div(tiles, most);
   if (blocks < 4 * threads) {
@@ -92,7 +93,8 @@ void multiply(const Product<T>& p) {
   const Tiles tiles(p.batch, p.out_h, p.out_w);
   const int64_t depth = padded_depth(p.channels);
   const int64_t panels = ceil_div(p.columns, kernels.panel);
-  const int64_t block = tiles_per_block(tiles.count(), kernels.rows);
+  const int64_t block =
+      tiles_per_block(tiles.count(), std::max(p.channels, p.columns), kernels.rows);
   const int64_t in_stride = block * depth + kSkew;
   const int64_t row_stride = panels * kernels.panel + 16;
   const int64_t out_stride = block * row_stride + kSkew;

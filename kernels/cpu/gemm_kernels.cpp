@@ -15,10 +15,12 @@ namespace {
 // 14 of 32 with AVX-512, 6 of 16 with AVX2.
 constexpr int64_t kPanel = 2 * kLanes;
 constexpr int kMaxRows = kLanes == 16 ? 14 : 6;
+constexpr int64_t kCacheLine = 16;  // in floats
 
 template <int kRows, int kVectors>
 HWY_NOINLINE void MultiplyTile(int64_t depth, const float* HWY_RESTRICT a, int64_t a_block,
-                               const float* HWY_RESTRICT b, float* HWY_RESTRICT c, int64_t ldc) {
+                               const float* HWY_RESTRICT b, float* HWY_RESTRICT c, int64_t ldc,
+                               const float* ahead, int64_t ahead_step) {
   const FloatTag d;
   FloatVector sum[kRows][kVectors];
 #pragma GCC unroll 16
@@ -27,6 +29,10 @@ HWY_NOINLINE void MultiplyTile(int64_t depth, const float* HWY_RESTRICT a, int64
     for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
   }
   for (int64_t block = 0; block < depth; block += kDepthBlock) {
+    for (int64_t line = 0; line < ahead_step; line += kCacheLine) {
+      __builtin_prefetch(ahead + line, 0, 2);
+    }
+    ahead += ahead_step;
     const float* HWY_RESTRICT row = a;
 #pragma GCC unroll 2
     for (int64_t k = 0; k < kDepthBlock; ++k) {
@@ -87,15 +93,16 @@ HWY_NOINLINE void MultiplyTransposedTile(int64_t depth, const float* HWY_RESTRIC
 
 template <int kRows>
 void MultiplyRows(int rows, int64_t columns, int64_t depth, const float* a, int64_t a_block,
-                  const float* b, float* c, int64_t ldc) {
+                  const float* b, float* c, int64_t ldc, const float* ahead, int64_t ahead_step) {
   if constexpr (kRows > 0) {
     if (rows < kRows) {
-      return MultiplyRows<kRows - 1>(rows, columns, depth, a, a_block, b, c, ldc);
+      return MultiplyRows<kRows - 1>(rows, columns, depth, a, a_block, b, c, ldc, ahead,
+                                     ahead_step);
     }
     if (columns > kLanes) {
-      MultiplyTile<kRows, 2>(depth, a, a_block, b, c, ldc);
+      MultiplyTile<kRows, 2>(depth, a, a_block, b, c, ldc, ahead, ahead_step);
     } else {
-      MultiplyTile<kRows, 1>(depth, a, a_block, b, c, ldc);
+      MultiplyTile<kRows, 1>(depth, a, a_block, b, c, ldc, ahead, ahead_step);
     }
   }
 }
@@ -127,9 +134,15 @@ HWY_INLINE void EachRowGroup(int64_t m, F&& f) {
 
 void Multiply(int64_t m, int64_t columns, int64_t depth, const float* a, int64_t a_rows,
               const float* b, float* c, int64_t ldc) {
+  // The next panel follows this one in memory, and is mostly not in L2 yet: each group of rows
+  // asks for its share of it. Prefetches beyond the end do no harm.
+  const int64_t groups = (m + kMaxRows - 1) / kMaxRows;
+  const int64_t step = (kDepthBlock * kPanel / groups + kCacheLine - 1) / kCacheLine * kCacheLine;
+  const float* ahead = b + depth * kPanel;
   EachRowGroup(m, [&](int64_t begin, int rows) {
     MultiplyRows<kMaxRows>(rows, columns, depth, a + begin * kDepthBlock, a_rows * kDepthBlock, b,
-                           c + begin * ldc, ldc);
+                           c + begin * ldc, ldc, ahead, step);
+    ahead += depth / kDepthBlock * step;
   });
 }
 

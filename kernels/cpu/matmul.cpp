@@ -1,12 +1,16 @@
 #include <kestrel/kernels/matmul.h>
 
+#include <limits>
 #include <vector>
 
+#include <kestrel/kernels/cpu/conv2d_gemm.h>
+#include <kestrel/kernels/cpu/weight_cache.h>
 #include <kestrel/kernels/parallel.h>
 
 namespace kestrel::cpu {
 namespace {
 
+/// Plain loops, for float64.
 template <class T, class C>
 void multiply(const T* a, const T* b, C* c, int64_t m, int64_t n, int64_t k,
               const MatmulParams& p) {
@@ -49,6 +53,72 @@ void multiply(const T* a, const T* b, C* c, int64_t m, int64_t n, int64_t k,
   });
 }
 
+/// A matrix (rows, columns) as the patches of a 1x1 convolution.
+template <class T>
+Patches<T> rows_of(const T* matrix, int64_t rows, int64_t columns) {
+  return {.data = matrix,
+          .batch = 1,
+          .height = 1,
+          .width = rows,
+          .pixel_stride = columns,
+          .channels = columns,
+          .grid_h = 1,
+          .grid_w = rows,
+          .step_h = 1,
+          .step_w = 1,
+          .taps = {{0, 0, 0}}};
+}
+
+template <class T>
+std::vector<T> transposed(const T* matrix, int64_t rows, int64_t columns) {
+  constexpr int64_t kSquare = 32;
+  std::vector<T> result(static_cast<size_t>(rows * columns));
+  parallel_for(columns, kSquare, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = begin; j < end; ++j) {
+        result[static_cast<size_t>(j * rows + i)] = matrix[i * columns + j];
+      }
+    }
+  });
+  return result;
+}
+
+template <class T, class C>
+void multiply_packed(const T* a, const T* b, C* c, int64_t m, int64_t n, int64_t k,
+                     const MatmulParams& p) {
+  const GemmKernels& kernels = gemm_kernels();
+  const bool plain_store = !p.bias && !p.accumulate && !p.relu;
+  if (p.trans_a && !p.trans_b && plain_store) {
+    multiply_transposed_patches(a, m, m, rows_of(b, k, n), c, n);
+    return;
+  }
+  std::vector<T> a_rows;
+  if (p.trans_a) a_rows = transposed(a, k, m);
+  const int64_t panels = (n + kernels.panel - 1) / kernels.panel, depth = padded_depth(k);
+  const PackedWeights packed = packed_weights(
+      p.weight_key, Packing::Matmul, p.trans_b ? 1 : 0, panels * depth * kernels.panel,
+      [&](float* to) {
+        parallel_for(panels, 1, [&](int64_t panel, int64_t) {
+          const int64_t column = panel * kernels.panel;
+          const int64_t width = std::min(kernels.panel, n - column);
+          float* at = to + column * depth;
+          if (p.trans_b) {
+            pack_transposed(kernels, b + column * k, k, width, k, at);
+          } else {
+            copy_rows(kernels, b + column, n, k, width, kernels.panel, at, kernels.panel);
+            std::fill(at + k * kernels.panel, at + depth * kernels.panel, 0.0f);
+          }
+        });
+      });
+  std::vector<float> bias_storage;
+  const float* bias = padded_bias(p.bias, n + kernels.panel, bias_storage);
+  const OutputGrid grid{
+      .grid_h = 1, .grid_w = m, .image_stride = m * n, .row_stride = m * n, .pixel_stride = n};
+  multiply_patches<T, C>(rows_of(p.trans_a ? a_rows.data() : a, m, k), packed.data, n, bias,
+                         p.accumulate ? c : nullptr, c, grid,
+                         p.relu ? 0.0f : -std::numeric_limits<float>::infinity());
+}
+
 }  // namespace
 
 void matmul(ConstView a, ConstView b, View c, const MatmulParams& p) {
@@ -71,14 +141,17 @@ void matmul(ConstView a, ConstView b, View c, const MatmulParams& p) {
         "[matmul] bias must be ", a.dtype, ", got ", p.bias.dtype);
   }
   if (c.numel() == 0) return;
-  visit_compute(a.dtype, "matmul", [&](auto type) {
-    using T = decltype(type);
-    if (c.dtype == DType::Float32) {
-      multiply(a.as<T>(), b.as<T>(), c.as<float>(), m, n, k, p);
-    } else {
-      multiply(a.as<T>(), b.as<T>(), c.as<T>(), m, n, k, p);
-    }
-  });
+  if (a.dtype == DType::Float64) {
+    multiply(a.as<double>(), b.as<double>(), c.as<double>(), m, n, k, p);
+  } else if (a.dtype == DType::Float32) {
+    multiply_packed(a.as<float>(), b.as<float>(), c.as<float>(), m, n, k, p);
+  } else if (c.dtype == DType::Float32) {
+    multiply_packed(a.as<bfloat16>(), b.as<bfloat16>(), c.as<float>(), m, n, k, p);
+  } else {
+    KESTREL_CHECK(a.dtype == DType::BFloat16,
+                  "[matmul] computes in float32, float64 or bfloat16, got ", a.dtype);
+    multiply_packed(a.as<bfloat16>(), b.as<bfloat16>(), c.as<bfloat16>(), m, n, k, p);
+  }
 }
 
 }  // namespace kestrel::cpu

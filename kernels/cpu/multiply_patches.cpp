@@ -152,13 +152,19 @@ void multiply_transposed_patches(const T* left, int64_t left_stride, int64_t out
     }
   });
 
-  parallel_for(outputs, 16, [&](int64_t begin, int64_t end) {
+  parallel_for(outputs, 8, [&](int64_t begin, int64_t end) {
+    std::vector<float> sum(static_cast<size_t>(panel));
     for (int64_t o = begin; o < end; ++o) {
-      for (int64_t j = 0; j < depth; ++j) {
-        const float* from = sums + (j / panel * outputs + o) * panel + j % panel;
-        float sum = from[0];
-        for (int64_t chunk = 1; chunk < chunks; ++chunk) sum += from[chunk * plane];
-        result[o * result_stride + j] = static_cast<W>(sum);
+      for (int64_t p = 0; p < panels; ++p) {
+        const float* from = sums + (p * outputs + o) * panel;
+        std::copy(from, from + panel, sum.begin());
+        for (int64_t chunk = 1; chunk < chunks; ++chunk) {
+          from += plane;
+          for (int64_t j = 0; j < panel; ++j) sum[static_cast<size_t>(j)] += from[j];
+        }
+        W* to = result + o * result_stride + p * panel;
+        const int64_t width = std::min(panel, depth - p * panel);
+        for (int64_t j = 0; j < width; ++j) to[j] = static_cast<W>(sum[static_cast<size_t>(j)]);
       }
     }
   });
