@@ -125,6 +125,25 @@ TEST_F(TrainTest, OverfitsOneBatch) {
   EXPECT_LT(losses.back(), 0.35 * losses.front());
 }
 
+TEST_F(TrainTest, MemoryStaysFlatOverTwoHundredSteps) {
+  Config config = tiny_config();
+  config.apply_override("runner.max_epochs=10");  // of 20 steps each
+  config.apply_override("evaluation.interval=10");
+  config.apply_override("log_config.interval=10");
+  std::vector<int64_t> megabytes;
+  TrainOptions options{.out = folder_, .seed = 1};
+  options.log.line = [&](std::string_view text) {
+    const size_t at = text.find("memory: ");
+    if (at != std::string_view::npos) {
+      megabytes.push_back(std::stoll(std::string(text.substr(at + 8))));
+    }
+  };
+  train_detector(config, options);
+  ASSERT_EQ(megabytes.size(), 20U);
+  // The first line comes after ten steps. Images in flight differ by a megabyte or so.
+  EXPECT_LE(megabytes.back(), megabytes.front() + 4);
+}
+
 TEST_F(TrainTest, BFloat16TrainsToo) {
   Config config = tiny_config();
   config.apply_override("runner.max_epochs=1");
