@@ -8,9 +8,8 @@
 namespace kestrel {
 namespace {
 
-template <class T>
-void mirror_row(const T* from, T* to, int64_t width) {
-  const T* source = from + 3 * (width - 1);
+void mirror_row(const float* from, float* to, int64_t width) {
+  const float* source = from + 3 * (width - 1);
   for (int64_t x = 0; x < width; ++x, source -= 3, to += 3) {
     to[0] = source[0];
     to[1] = source[1];
@@ -18,8 +17,27 @@ void mirror_row(const T* from, T* to, int64_t width) {
   }
 }
 
-void swap_channels(uint8_t* row, int64_t width) {
-  for (int64_t x = 0; x < width; ++x) std::swap(row[3 * x], row[3 * x + 2]);
+// Five pixels at a time, mirrored or not, with the channels swapped or not.
+void rearrange_row(const uint8_t* from, uint8_t* to, int64_t width, bool mirrored, bool swap) {
+  typedef uint8_t Bytes __attribute__((vector_size(16)));
+  Bytes order{};
+  for (int i = 0; i < 15; ++i) {
+    const int pixel = mirrored ? 4 - i / 3 : i / 3, channel = swap ? 2 - i % 3 : i % 3;
+    order[i] = static_cast<uint8_t>(3 * pixel + channel + mirrored);
+  }
+  int64_t x = 0;
+  for (; x + 6 <= width; x += 5) {
+    // 16 bytes of which 15 are used; mirrored, the first is not, as the row may end after the last.
+    const uint8_t* source = mirrored ? from + 3 * (width - 5 - x) - 1 : from + 3 * x;
+    Bytes bytes;
+    std::memcpy(&bytes, source, sizeof(bytes));
+    bytes = __builtin_shuffle(bytes, order);
+    std::memcpy(to + 3 * x, &bytes, sizeof(bytes));
+  }
+  for (; x < width; ++x) {
+    const uint8_t* source = from + 3 * (mirrored ? width - 1 - x : x);
+    for (int c = 0; c < 3; ++c) to[3 * x + c] = source[swap ? 2 - c : c];
+  }
 }
 
 // 1 / std in double, then float32, as mmcv has it.
@@ -86,7 +104,7 @@ Image& Sample::bytes() {
   if (std::exchange(mirrored_, false)) {
     std::vector<uint8_t> row(static_cast<size_t>(3 * image_.width));
     for (int64_t y = 0; y < image_.height; ++y) {
-      mirror_row(image_.row(y), row.data(), image_.width);
+      rearrange_row(image_.row(y), row.data(), image_.width, true, false);
       std::copy(row.begin(), row.end(), image_.row(y));
     }
   }
@@ -141,12 +159,7 @@ void Sample::write_bytes(float* out, int64_t stride) const {
   for (int64_t y = 0; y < height(); ++y, out += stride) {
     const uint8_t* row = image_.row(source_row(y));
     if (mirrored_ || n.swap) {
-      if (mirrored_) {
-        mirror_row(row, changed.data(), w);
-      } else {
-        std::copy_n(row, count, changed.data());
-      }
-      if (n.swap) swap_channels(changed.data(), w);
+      rearrange_row(row, changed.data(), w, mirrored_, n.swap);
       row = changed.data();
     }
     for (int64_t i = 0; i < count; ++i) out[i] = (static_cast<float>(row[i]) - mean[i]) * scale[i];

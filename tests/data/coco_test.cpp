@@ -79,8 +79,9 @@ TEST(Coco, ClassesKeepTheOrderOfTheFileAndNotOfTheList) {
   EXPECT_EQ(cats.category_id(0), 2);
   EXPECT_EQ(tree.open(good_file(), {.classes = {"cat"}, .test_mode = true}).size(), 2);
   EXPECT_EQ(tree.open(good_file(), {.classes = {"cat"}, .filter_empty_gt = false}).size(), 2);
-  const std::string why =
-      error_of<DataError>([&] { tree.open(good_file(), {.classes = {"cat", "cow"}}); });
+  const std::string why = error_of<DataError>([&] {
+    tree.open(good_file(), {.classes = {"cat", "cow"}});
+  });
   EXPECT_TRUE(contains(why, "no class 'cow'; there are 'dog', 'cat'")) << why;
 }
 
@@ -114,13 +115,38 @@ void PrintTo(const Bad& bad, std::ostream* out) {
 }
 
 const std::vector<Bad> kBad = {
-    {"zero_width", "/annotations/0/bbox", "[10, 20, 0, 40]", {"annotation 1 of image 3 has width 0; dropped"}, 3, 1},
-    {"negative_height", "/annotations/0/bbox", "[10, 20, 5, -4]", {"annotation 1 of image 3 has height -4"}, 3, 1},
-    {"half_a_pixel", "/annotations/0/bbox", "[10, 20, 0.5, 9]", {"annotation 1", "width 0.5"}, 3, 1},
+    {"zero_width",
+     "/annotations/0/bbox",
+     "[10, 20, 0, 40]",
+     {"annotation 1 of image 3 has width 0; dropped"},
+     3,
+     1},
+    {"negative_height",
+     "/annotations/0/bbox",
+     "[10, 20, 5, -4]",
+     {"annotation 1 of image 3 has height -4"},
+     3,
+     1},
+    {"half_a_pixel",
+     "/annotations/0/bbox",
+     "[10, 20, 0.5, 9]",
+     {"annotation 1", "width 0.5"},
+     3,
+     1},
     {"no_area", "/annotations/0/area", "0", {"annotation 1 of image 3 has area 0"}, 3, 1},
-    {"outside_right", "/annotations/0/bbox", "[80, 20, 5, 5]", {"annotation 1", "[80, 20, 5, 5] outside the 80x100"}, 3, 1},
+    {"outside_right",
+     "/annotations/0/bbox",
+     "[80, 20, 5, 5]",
+     {"annotation 1", "[80, 20, 5, 5] outside the 80x100"},
+     3,
+     1},
     {"outside_above", "/annotations/0/bbox", "[8, -20, 5, 5]", {"annotation 1", "outside"}, 3, 1},
-    {"three_numbers", "/annotations/0/bbox", "[1, 2, 3]", {"annotation 1 of image 3: bbox is not 4"}, 2, 1},
+    {"three_numbers",
+     "/annotations/0/bbox",
+     "[1, 2, 3]",
+     {"annotation 1 of image 3: bbox is not 4"},
+     2,
+     1},
     {"five_numbers", "/annotations/0/bbox", "[1, 2, 3, 4, 5]", {"annotation 1", "bbox"}, 2, 1},
     {"text_in_bbox", "/annotations/0/bbox", R"([1, "2", 3, 4])", {"annotation 1", "bbox"}, 2, 1},
     {"null_in_bbox", "/annotations/0/bbox", "[1, null, 3, 4]", {"annotation 1", "bbox"}, 2, 1},
@@ -128,30 +154,90 @@ const std::vector<Bad> kBad = {
     {"bbox_is_null", "/annotations/0/bbox", "null", {"annotation 1", "null"}, 2, 1},
     {"nested_bbox", "/annotations/0/bbox", "[[1, 2, 3, 4]]", {"annotation 1", "bbox"}, 2, 1},
     {"empty_bbox", "/annotations/0/bbox", "[]", {"annotation 1", "bbox"}, 2, 1},
-    {"unknown_category", "/annotations/0/category_id", "99", {"annotation 1 of image 3 has category_id 99"}, 2, 1},
-    {"text_category", "/annotations/0/category_id", R"("2")", {"annotation 1", "category_id"}, 2, 1},
-    {"unknown_image", "/annotations/0/image_id", "99", {"annotation 1 of image 99: there is no such image"}, 2, 1},
+    {"unknown_category",
+     "/annotations/0/category_id",
+     "99",
+     {"annotation 1 of image 3 has category_id 99"},
+     2,
+     1},
+    {"text_category",
+     "/annotations/0/category_id",
+     R"("2")",
+     {"annotation 1", "category_id"},
+     2,
+     1},
+    {"unknown_image",
+     "/annotations/0/image_id",
+     "99",
+     {"annotation 1 of image 99: there is no such image"},
+     2,
+     1},
     {"text_image", "/annotations/0/image_id", R"("3")", {"annotation 1 has no image_id"}, 2, 1},
     {"fraction_id", "/annotations/0/id", "1.5", {"annotation entry 0 has no id"}, 2, 1},
     {"text_id", "/annotations/0/id", R"("one")", {"annotation entry 0"}, 2, 1},
-    {"annotation_is_number", "/annotations/0", "17", {"annotations entry 0 is not an object"}, 2, 1},
-    {"annotation_is_list", "/annotations/0", "[1, [2]]", {"annotations entry 0 is not an object"}, 2, 1},
+    {"annotation_is_number",
+     "/annotations/0",
+     "17",
+     {"annotations entry 0 is not an object"},
+     2,
+     1},
+    {"annotation_is_list",
+     "/annotations/0",
+     "[1, [2]]",
+     {"annotations entry 0 is not an object"},
+     2,
+     1},
     {"annotation_is_empty", "/annotations/0", "{}", {"annotation entry 0 has no id"}, 2, 1},
-    {"same_id_twice", "/annotations/0/id", "2", {"annotation 2 of image 7 has the id of an earlier"}, 3, 2},
+    {"same_id_twice",
+     "/annotations/0/id",
+     "2",
+     {"annotation 2 of image 7 has the id of an earlier"},
+     3,
+     2},
     {"image_without_name", "/images/1/file_name", "null", {"image 3 has no file_name"}, 2, 1},
     {"image_with_empty_name", "/images/1/file_name", R"("")", {"image 3 has no file_name"}, 2, 1},
     {"image_without_id", "/images/1/id", "null", {"image entry 1 has no id"}, 2, 1},
     {"image_is_text", "/images/1", R"("a.jpg")", {"images entry 1 is not an object"}, 2, 1},
     {"image_twice", "/images/1/id", "7", {"image 7 (a.jpg) has the id of an earlier image"}, 2, 1},
     {"image_without_size", "/images/1/width", "0", {"image 3 has no width", "a.jpg"}, 2, 1},
-    {"category_twice", "/categories/1/id", "5", {"category 5 'cat' has the id of an earlier"}, 2, 1},
+    {"category_twice",
+     "/categories/1/id",
+     "5",
+     {"category 5 'cat' has the id of an earlier"},
+     2,
+     1},
     {"category_without_name", "/categories/1/name", "7", {"category 2 has no name"}, 2, 1},
     {"category_without_id", "/categories/1/id", R"("x")", {"category entry 1 has no id"}, 2, 1},
-    {"short_polygon", "/annotations/0/segmentation", "[[1, 2, 3, 4]]", {"annotation 1", "segmentation"}, 3, 2},
-    {"odd_polygon", "/annotations/0/segmentation", "[[1, 2, 3, 4, 5, 6, 7]]", {"annotation 1", "segmentation"}, 3, 2},
-    {"text_segmentation", "/annotations/0/segmentation", R"("abc")", {"annotation 1", "segmentation"}, 3, 2},
-    {"run_lengths_without_size", "/annotations/2/segmentation", R"({"counts": [1, 2]})", {"annotation 3", "segmentation"}, 3, 2},
-    {"negative_run", "/annotations/2/segmentation", R"({"size": [8, 8], "counts": [-1, 65]})", {"annotation 3", "segmentation"}, 3, 2},
+    {"short_polygon",
+     "/annotations/0/segmentation",
+     "[[1, 2, 3, 4]]",
+     {"annotation 1", "segmentation"},
+     3,
+     2},
+    {"odd_polygon",
+     "/annotations/0/segmentation",
+     "[[1, 2, 3, 4, 5, 6, 7]]",
+     {"annotation 1", "segmentation"},
+     3,
+     2},
+    {"text_segmentation",
+     "/annotations/0/segmentation",
+     R"("abc")",
+     {"annotation 1", "segmentation"},
+     3,
+     2},
+    {"run_lengths_without_size",
+     "/annotations/2/segmentation",
+     R"({"counts": [1, 2]})",
+     {"annotation 3", "segmentation"},
+     3,
+     2},
+    {"negative_run",
+     "/annotations/2/segmentation",
+     R"({"size": [8, 8], "counts": [-1, 65]})",
+     {"annotation 3", "segmentation"},
+     3,
+     2},
 };
 
 class CocoBad : public testing::TestWithParam<Bad> {};
@@ -193,7 +279,7 @@ TEST_P(CocoBad, IsAnErrorWhenStrict) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Items, CocoBad, testing::ValuesIn(kBad),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& test) { return test.param.name; });
 
 TEST(Coco, IgnoredObjectsAreKeptForEvaluationOnly) {
   const Tree tree;
@@ -223,9 +309,10 @@ TEST(Coco, NumbersMayBeWrittenAsOtherToolsDo) {
 TEST(Coco, KeysMayComeInAnyOrder) {
   const Tree tree;
   const json file = good_file();
-  const CocoDataset d = tree.open_text(
-      "{\"annotations\": " + file["annotations"].dump() + ", \"licenses\": [{}], \"categories\": " +
-      file["categories"].dump() + ", \"images\": " + file["images"].dump() + "}");
+  const CocoDataset d =
+      tree.open_text("{\"annotations\": " + file["annotations"].dump() +
+                     ", \"licenses\": [{}], \"categories\": " + file["categories"].dump() +
+                     ", \"images\": " + file["images"].dump() + "}");
   EXPECT_EQ(d.annotations(0).size(), 2u);
 }
 
@@ -240,7 +327,8 @@ TEST(Coco, NonFiniteNumbersSpoilOnlyTheirAnnotation) {
     const Warnings warnings;
     try {
       const CocoDataset d = tree.open_text(text, {.test_mode = true});
-      EXPECT_TRUE(warnings.has({"annotation 1 of image 3: bbox is not 4 finite numbers"})) << number;
+      EXPECT_TRUE(warnings.has({"annotation 1 of image 3: bbox is not 4 finite numbers"}))
+          << number;
       EXPECT_EQ(d.annotations(1).size(), 0u);
       EXPECT_EQ(d.annotations(0).size(), 2u);
     } catch (const DataError& error) {
@@ -260,7 +348,8 @@ TEST(Coco, SaysWhyAFileIsNotUsable) {
   EXPECT_TRUE(contains(why("[1, 2]"), "is a JSON list"));
   EXPECT_TRUE(contains(why("{}"), "has no \"images\""));
   EXPECT_TRUE(contains(why(R"({"images": [], "annotations": []})"), "has no \"categories\""));
-  EXPECT_TRUE(contains(why(R"({"images": 5, "annotations": [], "categories": []})"), "not a usable"));
+  EXPECT_TRUE(
+      contains(why(R"({"images": 5, "annotations": [], "categories": []})"), "not a usable"));
   json file = good_file();
   file["categories"] = json::array();
   EXPECT_TRUE(contains(why(file.dump()), "has no categories"));
@@ -268,9 +357,7 @@ TEST(Coco, SaysWhyAFileIsNotUsable) {
   file["images"] = json::array();
   const Warnings warnings;
   EXPECT_TRUE(contains(why(file.dump()), "no image is left of 0")) << why(file.dump());
-  EXPECT_TRUE(contains(error_of<DataError>([] {
-                         CocoDataset({.ann_file = "/nowhere/x.json"});
-                       }),
+  EXPECT_TRUE(contains(error_of<DataError>([] { CocoDataset({.ann_file = "/nowhere/x.json"}); }),
                        "/nowhere/x.json: No such file"));
   EXPECT_THROW(CocoDataset(CocoDatasetOptions{}), UsageError);
   tree.dir.write("ann.json", good_file().dump());
@@ -296,7 +383,8 @@ TEST(Coco, ManyWarningsAreCounted) {
   const Tree tree;
   json file = good_file();
   for (int i = 0; i < 300; ++i) {
-    file["annotations"].push_back({{"id", 100 + i}, {"image_id", 1}, {"category_id", 2}, {"bbox", {1, 2, 3, 4}}});
+    file["annotations"].push_back(
+        {{"id", 100 + i}, {"image_id", 1}, {"category_id", 2}, {"bbox", {1, 2, 3, 4}}});
   }
   const Warnings warnings;
   tree.open(file);

@@ -39,8 +39,7 @@ TEST(Image, SizeIsThatOfThePictureWithoutDecodingIt) {
   for (const auto& entry : test::golden("images.json").at("decode")) {
     const auto name = entry.at("name").get<std::string>();
     const auto file = test::from_base64(entry.at("file").get<std::string>());
-    const auto path =
-        dir.write(name, {reinterpret_cast<const char*>(file.data()), file.size()});
+    const auto path = dir.write(name, {reinterpret_cast<const char*>(file.data()), file.size()});
     const ImageSize size = read_image_size(path);
     EXPECT_EQ(size.height, entry.at("height").get<int64_t>()) << name;
     EXPECT_EQ(size.width, entry.at("width").get<int64_t>()) << name;
@@ -129,8 +128,7 @@ TEST(Image, RefusesSizesThatNoPictureHas) {
   std::string bmp("BM\x36\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", 18);
   bmp += std::string("\xFF\xFF\0\0\xFF\xFF\0\0\x01\0\x18\0", 12) + std::string(24, '\0');
   const auto why = [](const std::string& text) {
-    return error_of<DataError>(
-        [&] { decode_image(std::as_bytes(std::span(text)), "huge"); });
+    return error_of<DataError>([&] { decode_image(std::as_bytes(std::span(text)), "huge"); });
   };
   EXPECT_TRUE(contains(why(bmp), "huge"));
   EXPECT_TRUE(contains(why("P6 100000 100000 255 "), "huge"));

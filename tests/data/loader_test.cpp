@@ -27,11 +27,9 @@ class FakeDataset : public Dataset {
     for (const auto& [w, h] : sizes) {
       Annotation a;
       a.bbox = {1, 1, 5, 5};
-      add_image({.id = size() + 1,
-                 .file = "image" + std::to_string(size()),
-                 .width = w,
-                 .height = h},
-                {a});
+      add_image(
+          {.id = size() + 1, .file = "image" + std::to_string(size()), .width = w, .height = h},
+          {a});
     }
   }
   Image load(int64_t index) const override {
@@ -94,7 +92,8 @@ TEST(GroupSampler, BatchesAreOfOneGroupAndEveryImageComes) {
   EXPECT_NE(GroupSampler(d, 4, 12).order(0), order);
   // Batches of both groups come in any order.
   std::set<int64_t> first_groups;
-  for (uint64_t epoch = 0; epoch < 30; ++epoch) first_groups.insert(d.group(sampler.order(epoch)[0]));
+  for (uint64_t epoch = 0; epoch < 30; ++epoch)
+    first_groups.insert(d.group(sampler.order(epoch)[0]));
   EXPECT_EQ(first_groups.size(), 2u);
   EXPECT_THROW(GroupSampler(d, 0, 0), UsageError);
 }

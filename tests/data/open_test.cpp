@@ -72,7 +72,8 @@ TEST(Recognise, SaysWhatItExpects) {
   dir.write("readme.txt", "nothing");
   const std::string why =
       error_of<DataError>([&] { open_dataset({.name_or_path = dir.path().string()}); });
-  for (const char* part : {"annotations/instances_train2017.json", "JPEGImages", "ImageSets/Main"}) {
+  for (const char* part :
+       {"annotations/instances_train2017.json", "JPEGImages", "ImageSets/Main"}) {
     EXPECT_TRUE(contains(why, part)) << why;
   }
   EXPECT_TRUE(contains(error_of<DataError>([] { open_dataset({.name_or_path = "/no/where"}); }),
@@ -97,8 +98,10 @@ TEST(FindDataset, LooksIntoTheRootOfTheEnvironment) {
 
 TEST(OpenDataset, GeneratesShapes) {
   const auto train = open_dataset({.name_or_path = "shapes", .num_images = 4});
-  const auto val = open_dataset(
-      {.name_or_path = "shapes", .split = Split::Val, .classes = {"ring", "star"}, .num_images = 4});
+  const auto val = open_dataset({.name_or_path = "shapes",
+                                 .split = Split::Val,
+                                 .classes = {"ring", "star"},
+                                 .num_images = 4});
   EXPECT_EQ(train->size(), 4);
   EXPECT_EQ(train->num_classes(), 6);
   EXPECT_EQ(val->class_names(), (std::vector<std::string>{"ring", "star"}));
@@ -117,8 +120,9 @@ TEST(BuildDataset, FromConfigsOfEveryKind) {
   EXPECT_EQ(repeated.dataset->size(), 12);
   EXPECT_EQ(repeated.dataset->load(7), repeated.dataset->load(1));
   EXPECT_EQ(repeated.dataset->info(7).id, repeated.dataset->info(1).id);
-  EXPECT_EQ(build("{type: ConcatDataset, datasets: [" + shapes + ", " + shapes + "]}").dataset->size(),
-            6);
+  EXPECT_EQ(
+      build("{type: ConcatDataset, datasets: [" + shapes + ", " + shapes + "]}").dataset->size(),
+      6);
   Sample sample(test::test_image(32, 32));
   Philox random(0);
   repeated.pipeline.apply(sample, random);

@@ -104,8 +104,8 @@ TEST(Resize, ScalesAndClipsBoxesPerAxis) {
 
 TEST(Resize, DrawsScales) {
   const Resize range({.img_scale = {{1333, 640}, {1333, 800}}});
-  const Resize value({.img_scale = {{10, 20}, {30, 40}, {50, 60}},
-                      .multiscale_mode = MultiscaleMode::Value});
+  const Resize value(
+      {.img_scale = {{10, 20}, {30, 40}, {50, 60}}, .multiscale_mode = MultiscaleMode::Value});
   const Resize ratio({.img_scale = {{100, 200}}, .ratio_range = {{0.5, 2.0}}});
   int64_t low = 10000, high = 0, values[3] = {};
   for (uint64_t i = 0; i < 2000; ++i) {
@@ -121,7 +121,7 @@ TEST(Resize, DrawsScales) {
     EXPECT_TRUE(r[0] >= 50 && r[0] < 200 && std::abs(r[1] - 2 * r[0]) <= 1);
   }
   EXPECT_EQ(low, 640);
-  EXPECT_EQ(high, 800);  // the upper end is drawn too
+  EXPECT_EQ(high, 800);                                             // the upper end is drawn too
   for (const int64_t count : values) EXPECT_NEAR(count, 667, 110);  // five sigma
 }
 

@@ -63,8 +63,8 @@ TEST(Voc, SubtractsOneFromAllCoordinates) {
 }
 
 TEST(Voc, DifficultObjectsAreIgnored) {
-  const Tree tree(annotation(kGood + object("rbc", box("1", "1", "9", "9"),
-                                            "<difficult>1</difficult>")));
+  const Tree tree(
+      annotation(kGood + object("rbc", box("1", "1", "9", "9"), "<difficult>1</difficult>")));
   const VocDataset d = tree.open();
   EXPECT_EQ(d.training_target(1).boxes.size(), 1u);
   EXPECT_EQ(d.training_target(1).ignored.size(), 1u);
@@ -115,16 +115,36 @@ void PrintTo(const Bad& bad, std::ostream* out) {
 }
 
 const std::vector<Bad> kBad = {
-    {"one_pixel", annotation(kGood + object("rbc", box("181", "29", "181", "29"))),
-     {"Annotations/two.xml: object 2 (rbc) has the degenerate box xmin 181, ymin 29"}, 2},
-    {"reversed", annotation(kGood + object("rbc", box("50", "10", "40", "20"))), {"object 2", "degenerate"}, 2},
-    {"outside", annotation(kGood + object("rbc", box("101", "10", "140", "20"))), {"object 2", "outside the 100x80"}, 2},
-    {"text", annotation(kGood + object("rbc", box("a", "10", "40", "20"))), {"object 2 (rbc) has xmin 'a'"}, 2},
-    {"half_text", annotation(kGood + object("rbc", box("1", "10", "40px", "20"))), {"has xmax '40px'"}, 2},
+    {"one_pixel",
+     annotation(kGood + object("rbc", box("181", "29", "181", "29"))),
+     {"Annotations/two.xml: object 2 (rbc) has the degenerate box xmin 181, ymin 29"},
+     2},
+    {"reversed",
+     annotation(kGood + object("rbc", box("50", "10", "40", "20"))),
+     {"object 2", "degenerate"},
+     2},
+    {"outside",
+     annotation(kGood + object("rbc", box("101", "10", "140", "20"))),
+     {"object 2", "outside the 100x80"},
+     2},
+    {"text",
+     annotation(kGood + object("rbc", box("a", "10", "40", "20"))),
+     {"object 2 (rbc) has xmin 'a'"},
+     2},
+    {"half_text",
+     annotation(kGood + object("rbc", box("1", "10", "40px", "20"))),
+     {"has xmax '40px'"},
+     2},
     {"nan", annotation(kGood + object("rbc", box("nan", "10", "40", "20"))), {"has xmin 'nan'"}, 2},
     {"missing_number", annotation(kGood + object("rbc", "<xmin>1</xmin>")), {"has ymin ''"}, 2},
-    {"missing_box", annotation(kGood + "<object><name>rbc</name></object>"), {"object 2 (rbc) has no <bndbox>"}, 2},
-    {"missing_name", annotation(kGood + object("", box("1", "1", "9", "9"))), {"object 2 (no name)"}, 2},
+    {"missing_box",
+     annotation(kGood + "<object><name>rbc</name></object>"),
+     {"object 2 (rbc) has no <bndbox>"},
+     2},
+    {"missing_name",
+     annotation(kGood + object("", box("1", "1", "9", "9"))),
+     {"object 2 (no name)"},
+     2},
     {"cut_short", annotation(kGood).substr(0, 100), {"Annotations/two.xml: not usable XML"}, 1},
     {"empty_file", "", {"Annotations/two.xml: not usable XML"}, 1},
     {"not_xml", "hello", {"Annotations/two.xml: not usable XML"}, 1},
@@ -139,7 +159,8 @@ TEST_P(VocBad, ItemIsNamedAndTheRestIsKept) {
   const Tree tree(GetParam().xml);
   const Warnings warnings;
   const VocDataset d = tree.open();
-  EXPECT_TRUE(warnings.has(GetParam().warning)) << (warnings.count() ? warnings.texts()[0] : "none");
+  EXPECT_TRUE(warnings.has(GetParam().warning))
+      << (warnings.count() ? warnings.texts()[0] : "none");
   EXPECT_TRUE(warnings.has({"[voc] " + tree.dir.path().string(), "; dropped"}));
   ASSERT_EQ(d.size(), GetParam().images);
   if (d.size() == 2) EXPECT_EQ(d.annotations(1).size(), 1u);
@@ -147,7 +168,7 @@ TEST_P(VocBad, ItemIsNamedAndTheRestIsKept) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Items, VocBad, testing::ValuesIn(kBad),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& test) { return test.param.name; });
 
 TEST(Voc, SizeComesFromTheImageWhereItIsMissing) {
   const Tree tree("<annotation><filename>/other/place/named.png</filename>" + kGood +
@@ -164,9 +185,8 @@ TEST(Voc, SizeComesFromTheImageWhereItIsMissing) {
 TEST(Voc, SaysWhyATreeIsNotUsable) {
   const Tree tree;
   const auto why = [&](const std::string& list) {
-    return error_of<DataError>([&] {
-      VocDataset({.ann_file = list, .data_root = tree.dir.path().string()});
-    });
+    return error_of<DataError>(
+        [&] { VocDataset({.ann_file = list, .data_root = tree.dir.path().string()}); });
   };
   EXPECT_TRUE(contains(why("none.txt"), "none.txt: No such file"));
   tree.dir.write("empty.txt", "\n \n");
