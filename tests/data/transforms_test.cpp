@@ -136,7 +136,7 @@ TEST(Resize, RefusesWhatMakesNoSense) {
 TEST(RandomFlip, MirrorsPixelsAndBoxes) {
   Sample sample = sample_of(4, 10);
   const Image original = sample.bytes();
-  ASSERT_TRUE(run(RandomFlip({.flip_ratio = 1.0}), sample));
+  ASSERT_TRUE(run(RandomFlip({.flip_ratio = {{1.0}}}), sample));
   EXPECT_TRUE(sample.meta.flipped);
   EXPECT_EQ(sample.boxes[0], (Box{5, 2, 9, 6}));
   EXPECT_EQ(sample.boxes[1], (Box{0, 0, 10, 4}));
@@ -145,7 +145,7 @@ TEST(RandomFlip, MirrorsPixelsAndBoxes) {
       EXPECT_EQ(sample.bytes().row(y)[3 * x], original.row(y)[3 * (9 - x)]);
     }
   }
-  ASSERT_TRUE(run(RandomFlip({.flip_ratio = 1.0}), sample));
+  ASSERT_TRUE(run(RandomFlip({.flip_ratio = {{1.0}}}), sample));
   EXPECT_FALSE(sample.meta.flipped);
   EXPECT_EQ(sample.bytes(), original);
 }
@@ -154,7 +154,7 @@ TEST(RandomFlip, HappensAsOftenAsAsked) {
   int flipped = 0;
   for (uint64_t i = 0; i < 1000; ++i) {
     Sample sample = sample_of(2, 2);
-    run(RandomFlip({.flip_ratio = 0.3}), sample, i);
+    run(RandomFlip({.flip_ratio = {{0.3}}}), sample, i);
     flipped += sample.meta.flipped;
   }
   EXPECT_NEAR(flipped, 300, 75);  // five sigma
@@ -162,9 +162,9 @@ TEST(RandomFlip, HappensAsOftenAsAsked) {
   run(RandomFlip({}), sample);
   EXPECT_FALSE(sample.meta.flipped);
   sample.preset_flip = false;
-  run(RandomFlip({.flip_ratio = 1.0}), sample);
+  run(RandomFlip({.flip_ratio = {{1.0}}}), sample);
   EXPECT_FALSE(sample.meta.flipped);
-  EXPECT_THROW(RandomFlip({.flip_ratio = 1.5}), UsageError);
+  EXPECT_THROW(RandomFlip({.flip_ratio = {{1.5}}}), UsageError);
 }
 
 TEST(Pad, RoundsUpTheSizes) {
@@ -194,7 +194,7 @@ TEST(Collate, WritesNormalisedMirroredPaddedImages) {
     samples.push_back(Sample(test::test_image(3, 3)));
     const Image image = samples[0].bytes();
     for (Sample& s : samples) {
-      run(RandomFlip({.flip_ratio = 1.0}), s);
+      run(RandomFlip({.flip_ratio = {{1.0}}}), s);
       run(Normalize({.mean = kMean, .std = kStd, .to_rgb = !swap}), s);
       run(Pad({.size_divisor = 4}), s);
     }
