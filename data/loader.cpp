@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <sstream>
 #include <utility>
 
 #include <kestrel/data/loader.h>
@@ -164,6 +165,7 @@ std::optional<Sample> Loader::make_sample(uint64_t epoch, int64_t place, int64_t
   for (int tries = 0; tries < kTries; ++tries) {
     try {
       Sample sample = load_sample(dataset_, index);
+      note_size(sample.meta, index);
       if (pipeline_.apply(sample, random)) return sample;
     } catch (const DataError& error) {
       if (options_.bad_image == BadImage::Throw) throw;
@@ -174,6 +176,20 @@ std::optional<Sample> Loader::make_sample(uint64_t epoch, int64_t place, int64_t
   }
   fail<DataError>("[loader] ", kTries, " images in a row could not be used; the last was ",
                   dataset_.info(index).file);
+}
+
+// Boxes of a picture that was turned or scaled after it was annotated are wrong.
+void Loader::note_size(const ImageMeta& meta, int64_t index) {
+  const ImageInfo& info = dataset_.info(index);
+  if (meta.ori_width == info.width && meta.ori_height == info.height) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!reported_.insert(index).second) return;
+  }
+  std::ostringstream text;
+  text << "[loader] " << info.file << ": is " << meta.ori_width << "x" << meta.ori_height
+       << " pixels, but its annotations are for " << info.width << "x" << info.height;
+  warn(text.str());
 }
 
 void Loader::report_bad(int64_t index, const std::string& reason) {

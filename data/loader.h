@@ -72,6 +72,7 @@ class Loader {
   void work();
   Result produce(uint64_t epoch, const std::vector<int64_t>& order, int64_t index);
   std::optional<Sample> make_sample(uint64_t epoch, int64_t place, int64_t index);
+  void note_size(const ImageMeta& meta, int64_t index);
   void report_bad(int64_t index, const std::string& reason);
 
   const Dataset& dataset_;

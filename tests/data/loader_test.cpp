@@ -213,6 +213,28 @@ TEST(Loader, ErrorsReachTheConsumerAtTheirBatch) {
   }
 }
 
+// Turned after it was annotated.
+class TurnedDataset : public FakeDataset {
+ public:
+  TurnedDataset() : FakeDataset({{40, 32}, {41, 32}}) {}
+  Image load(int64_t index) const override {
+    return index == 0 ? test::test_image(40, 32) : FakeDataset::load(index);
+  }
+};
+
+TEST(Loader, TellsOfImagesThatAreNotAsAnnotated) {
+  const TurnedDataset d;
+  const SequentialSampler sampler(d);
+  const Warnings warnings;
+  Loader loader(d, train_pipeline(), sampler, {.workers = 0});
+  for (uint64_t epoch = 0; epoch < 2; ++epoch) {
+    loader.start_epoch(epoch);
+    EXPECT_EQ(loader.next()->metas.size(), 2u);
+  }
+  EXPECT_EQ(warnings.count(), 1u);
+  EXPECT_TRUE(warnings.has({"image0: is 32x40 pixels, but its annotations are for 40x32"}));
+}
+
 TEST(Loader, GivesUpWhereNothingLoads) {
   const FakeDataset d(mixed_sizes(2, 0), {0, 1});
   const SequentialSampler sampler(d);
