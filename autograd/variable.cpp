@@ -68,7 +68,8 @@ static void release(std::shared_ptr<FunctionCall> call) {
     pending.pop_back();
     if (current.use_count() > 1) continue;
     for (Variable& input : current->inputs) {
-      auto& state = GraphAccess::state(input);
+      // Taken out, so that the last of several uses of one variable is seen to be the last.
+      const auto state = std::move(GraphAccess::state(input));
       if (state && state.use_count() == 1 && state->source) {
         pending.push_back(std::move(state->source));
       }
@@ -234,7 +235,7 @@ class BackwardPass {
     std::vector<Variable> inputs = std::move(call.inputs);
     call.inputs.clear();
     for (Variable& input : inputs) {
-      auto& state = GraphAccess::state(input);
+      const auto state = std::move(GraphAccess::state(input));
       if (state && state.use_count() == 1 && state->source) release(std::move(state->source));
     }
   }

@@ -7,6 +7,19 @@
 #include <kestrel/tensor/random.h>
 
 namespace kestrel {
+namespace {
+
+/// Throws where one of the lists has an entry of this name.
+template <class... Lists>
+void check_new(const std::string& name, const Lists&... lists) {
+  const auto is_taken = [&name](const auto& list) {
+    return std::any_of(list.begin(), list.end(),
+                       [&name](const auto& entry) { return entry.first == name; });
+  };
+  KESTREL_CHECK(!(is_taken(lists) || ...), "[module] there are two parts called '", name, "'");
+}
+
+}  // namespace
 
 void Module::visit(const std::string& prefix,
                    const std::function<void(const std::string&, Module&)>& f) {
@@ -136,17 +149,20 @@ int64_t Module::parameter_count(bool trainable_only) const {
 }
 
 Variable& Module::add_parameter(std::string name, Tensor initial, bool requires_grad) {
+  check_new(name, parameters_, buffers_, children_);
   auto variable = std::make_unique<Variable>();
   if (initial) *variable = Variable(std::move(initial), requires_grad);
   return *parameters_.emplace_back(std::move(name), std::move(variable)).second;
 }
 
 Tensor& Module::add_buffer(std::string name, Tensor initial) {
+  check_new(name, parameters_, buffers_, children_);
   return *buffers_.emplace_back(std::move(name), std::make_unique<Tensor>(std::move(initial)))
               .second;
 }
 
 void Module::adopt_module(std::string name, std::unique_ptr<Module> child) {
+  check_new(name, parameters_, buffers_, children_);
   children_.emplace_back(std::move(name), std::move(child));
 }
 

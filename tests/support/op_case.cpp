@@ -163,7 +163,20 @@ int64_t check_forward(const OpCase& op) {
   return cases;
 }
 
+/// Sets the number of threads for its own lifetime.
+class Threads {
+ public:
+  explicit Threads(int threads) : previous_(num_threads()) { set_num_threads(threads); }
+  ~Threads() { set_num_threads(previous_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int previous_;
+};
+
 int64_t check_gradcheck(const OpCase& op) {
+  const Threads one(1);  // Many small runs: starting threads would take longer than they do.
   int64_t cases = 0;
   for (const OpConfig& config : op.configs) {
     if (!config.gradients) continue;
@@ -172,6 +185,9 @@ int64_t check_gradcheck(const OpCase& op) {
     for (size_t i = 0; i < values.size(); ++i) {
       if (config.inputs[i].differentiable) leaves.push_back(values[i]);
     }
+    int64_t elements = 0;
+    for (const Tensor& leaf : leaves) elements += leaf.numel();
+    const int probes = elements < 10000 ? 24 : 4;
     for (const Device device : devices()) {
       SCOPED_TRACE(label(config, DType::Float64, device));
       const auto f = [&](const Variables& given) {
@@ -186,7 +202,7 @@ int64_t check_gradcheck(const OpCase& op) {
       std::vector<Tensor> on_device;
       for (const Tensor& leaf : leaves) on_device.push_back(leaf.to(device));
       EXPECT_EQ(autograd::gradcheck(f, on_device,
-                                    {.tolerance = op.gradcheck_tolerance, .max_elements = 24}),
+                                    {.tolerance = op.gradcheck_tolerance, .max_elements = probes}),
                 "");
       ++cases;
     }
@@ -221,18 +237,6 @@ int64_t check_gradients(const OpCase& op) {
   }
   return cases;
 }
-
-/// Sets the number of threads for its own lifetime.
-class Threads {
- public:
-  explicit Threads(int threads) : previous_(num_threads()) { set_num_threads(threads); }
-  ~Threads() { set_num_threads(previous_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-
- private:
-  int previous_;
-};
 
 void expect_same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b,
                       const char* what) {
