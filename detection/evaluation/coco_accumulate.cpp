@@ -18,12 +18,11 @@ int64_t recall_index(int64_t t, int64_t k, int64_t classes, int64_t a, int64_t m
 
 /// Precision after each right detection, best score first. Wrong and ignored ones need no entry of
 /// their own: recall does not move there and precision is no higher.
-std::vector<double> precisions(std::span<const MatchedDetection> detections,
-                               const std::vector<int>& order, int a, int t, int max_detections) {
+std::vector<double> precisions(std::span<const MatchedDetection> detections, int a, int t,
+                               int max_detections) {
   std::vector<double> result;
   int64_t right = 0, wrong = 0;
-  for (const int i : order) {
-    const MatchedDetection& d = detections[i];
+  for (const MatchedDetection& d : detections) {
     if (d.rank >= max_detections || (d.ignored[a] >> t & 1)) continue;
     if (!(d.matched[a] >> t & 1)) {
       ++wrong;
@@ -94,17 +93,15 @@ void reset_tables(CocoEvalResult& result) {
 void accumulate_class(const ClassMatches& matches, int64_t k, CocoEvalResult& result) {
   if (!matches.seen) return;
   const int64_t classes = std::ssize(result.categories);
-  const auto detections = matches.detections;
-  std::vector<int> order(detections.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int i, int j) { return detections[i].score > detections[j].score; });
+  std::vector<MatchedDetection> detections(matches.detections.begin(), matches.detections.end());
+  std::stable_sort(detections.begin(), detections.end(),
+                   [](const auto& i, const auto& j) { return i.score > j.score; });
   for (int a = 0; a < kA; ++a) {
     if (matches.counted[a] == 0) continue;
     const auto counted = static_cast<double>(matches.counted[a]);
     for (int m = 0; m < kM; ++m)
       for (int t = 0; t < kT; ++t) {
-        std::vector<double> curve = precisions(detections, order, a, t, kMaxDetections[m]);
+        std::vector<double> curve = precisions(detections, a, t, kMaxDetections[m]);
         for (int64_t i = std::ssize(curve) - 1; i > 0; --i)
           curve[i - 1] = std::max(curve[i - 1], curve[i]);
         result.recall[recall_index(t, k, classes, a, m)] =
