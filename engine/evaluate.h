@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <vector>
 
 #include <kestrel/data/datasets/dataset.h>
@@ -19,17 +18,10 @@ struct EvaluateOptions {
   std::function<void(int64_t done, int64_t total)> progress;
 };
 
-/// A data set's annotations as COCO evaluation takes them; crowds and VOC's difficult objects are
-/// neither right nor wrong to find.
-CocoEvalTruths coco_truths(const Dataset& dataset);
-
 /// Runs the model, in evaluation mode, over all images of a data set. Images that do not decode are
 /// left out with a warning. Category ids are the data set's own.
 std::vector<CocoEvalDetection> detect_all(BaseDetector& model, const Dataset& dataset,
                                           const Pipeline& pipeline,
                                           const EvaluateOptions& options = {});
-
-/// Detections in COCO's results format.
-std::string coco_results_json(const std::vector<CocoEvalDetection>& detections);
 
 }  // namespace kestrel

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <kestrel/data/build_dataset.h>
+#include <kestrel/data/datasets/coco_truths.h>
 #include <kestrel/detection/detectors/base_detector.h>
 #include <kestrel/engine/checkpoint.h>
 #include <kestrel/engine/detection_task.h>

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
-#include <kestrel/engine/evaluate.h>
+#include <kestrel/detection/evaluation/coco_results.h>
 #include <kestrel/engine/pictures.h>
 #include <kestrel/engine/run_folder.h>
 #include <kestrel/inference/detector.h>
@@ -113,9 +112,7 @@ void detect(const Options& o) {
     total.postprocess += times.postprocess;
   }
   if (count == 0) fail<DataError>("[detect] none of ", files.size(), " pictures could be read");
-  std::ofstream json(out / "coco_results.json");
-  json << coco_results_json(results);
-  if (!json.flush()) fail("[detect] ", (out / "coco_results.json").string(), " cannot be written");
+  write_coco_results(out / "coco_results.json", results);
   const auto timed =
       static_cast<double>(std::max<int64_t>(1, files.size() > 1 ? count - 1 : count));
   std::printf("%.1f ms pre-processing, %.1f ms inference, %.1f ms post-processing per image; %s\n",

@@ -1,12 +1,13 @@
 #include "test.h"
 
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <string>
 
+#include <kestrel/data/datasets/coco_truths.h>
 #include <kestrel/data/datasets/open.h>
 #include <kestrel/detection/detectors/base_detector.h>
+#include <kestrel/detection/evaluation/coco_results.h>
 #include <kestrel/engine/evaluate.h>
 #include <kestrel/inference/detector.h>
 
@@ -69,9 +70,7 @@ void add_test(CLI::App& app) {
     const CocoEvalResult result = evaluate_coco(coco_truths(*dataset), found, CocoMetric::kBbox);
     std::fputs((coco_summary(result) + coco_class_table(result)).c_str(), stdout);
     if (o->results.empty()) return;
-    std::ofstream out(o->results);
-    out << coco_results_json(found);
-    if (!out.flush()) fail("[test] ", o->results, " cannot be written");
+    write_coco_results(o->results, found);
   });
 }
 
