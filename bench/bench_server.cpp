@@ -7,10 +7,10 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
-#include <numeric>
 #include <sstream>
 #include <string>
 
+#include <kestrel/autograd/functions/arithmetic.h>
 #include <kestrel/detection/detectors/base_detector.h>
 #include <kestrel/engine/optimizers/sgd.h>
 #include <kestrel/inference/weights.h>
