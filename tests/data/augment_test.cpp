@@ -110,7 +110,9 @@ TEST(Expand, PutsTheImageOnALargerCanvas) {
     EXPECT_EQ(sample.boxes[1].width(), original.boxes[1].width());
     expect_same_place(sample, sample.boxes[0], original.boxes[0]);
     const uint8_t* corner = sample.bytes().row(sample.height() - 1) + 3 * (sample.width() - 1);
-    if (sample.width() > 150) EXPECT_TRUE(corner[0] == 10 && corner[2] == 30);
+    if (sample.width() > 150) {
+      EXPECT_TRUE(corner[0] == 10 && corner[2] == 30);
+    }
   }
   Sample never = original;
   Philox random(0);

@@ -122,7 +122,7 @@ TEST(Resize, DrawsScales) {
   }
   EXPECT_EQ(low, 640);
   EXPECT_EQ(high, 800);                                             // the upper end is drawn too
-  for (const int64_t count : values) EXPECT_NEAR(count, 667, 110);  // five sigma
+  for (const int64_t count : values) EXPECT_NEAR(static_cast<double>(count), 667, 110);  // five sigma
 }
 
 TEST(Resize, RefusesWhatMakesNoSense) {

@@ -163,7 +163,9 @@ TEST_P(VocBad, ItemIsNamedAndTheRestIsKept) {
       << (warnings.count() ? warnings.texts()[0] : "none");
   EXPECT_TRUE(warnings.has({"[voc] " + tree.dir.path().string(), "; dropped"}));
   ASSERT_EQ(d.size(), GetParam().images);
-  if (d.size() == 2) EXPECT_EQ(d.annotations(1).size(), 1u);
+  if (d.size() == 2) {
+    EXPECT_EQ(d.annotations(1).size(), 1u);
+  }
   EXPECT_THROW(tree.open({.strict = true}), DataError);
 }
 

@@ -160,7 +160,7 @@ TEST_P(TorchvisionRetinaNet, LossesAndGradientsAreTorchvisions) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, TorchvisionRetinaNet,
                          testing::Values("r18_frozen", "r18_frozen_odd", "r18_bn_gn"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
 }  // namespace kestrel
