@@ -192,6 +192,8 @@ class FocalRows {
       std::fill_n(weight, classes_, static_cast<float>(scale));
       if (positive >= 0 && positive < classes_) weight[positive] = 0;
     }
+    // What an earlier, longer tile left in the rest of the last vector must not count.
+    std::fill_n(tile.weight.data() + count, kPadding, 0.0f);
     double total = HWY_DYNAMIC_DISPATCH(focal_negatives)(
         tile.x.data(), tile.weight.data(), tile.grad.data(), static_cast<size_t>(count),
         static_cast<float>(params_.gamma));
