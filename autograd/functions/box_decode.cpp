@@ -1,10 +1,15 @@
 #include <kestrel/autograd/functions/box_decode.h>
 
+#include <kestrel/autograd/functions/shape_ops.h>
+
 namespace kestrel::autograd {
 
 Variable box_decode(const Tensor& anchors, const Variable& deltas, const DeltaParams& params,
                     ClipSize size) {
   check_same_device("box_decode", anchors, deltas.data());
+  if (deltas.dtype() == DType::BFloat16) {
+    return box_decode(anchors, cast(deltas, DType::Float32), params, size);
+  }
   Tensor boxes = Tensor::empty(deltas.shape(), deltas.dtype(), deltas.device());
   run(deltas.device(), cpu::box_decode, gpu::box_decode, anchors.view(), deltas.view(), params,
       size, boxes.view());

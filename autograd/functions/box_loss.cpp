@@ -1,12 +1,16 @@
 #include <kestrel/autograd/functions/box_loss.h>
 
 #include <kestrel/autograd/functions/fused_gradient.h>
+#include <kestrel/autograd/functions/shape_ops.h>
 
 namespace kestrel::autograd {
 
 Variable box_loss(const Variable& pred, const Tensor& target, const Tensor& weights,
                   const BoxLossParams& params) {
   check_same_device("box_loss", pred.data(), target);
+  if (pred.dtype() == DType::BFloat16) {
+    return box_loss(cast(pred, DType::Float32), target, weights, params);
+  }
   Tensor loss = Tensor::empty({}, pred.dtype(), pred.device());
   Tensor grad;
   if (wants_grad({&pred})) grad = Tensor::empty(pred.shape(), pred.dtype(), pred.device());

@@ -19,19 +19,19 @@ struct GridSize {
 };
 
 struct AnchorGeneratorOptions {
-  std::vector<int64_t> strides;              ///< Pixels per cell of each level.
-  std::vector<double> ratios = {1.0};        ///< Height over width.
-  std::vector<double> scales;                ///< Of base_sizes; or, instead, the octaves below.
-  std::optional<double> octave_base_scale;   ///< RetinaNet: scales are this * 2^(i / n),
-  std::optional<int64_t> scales_per_octave;  ///< for i < n = scales_per_octave.
-  std::vector<double> base_sizes;            ///< Of each level; default: its stride.
-  bool scale_major = true;                   ///< Anchors of a cell: by ratio, then by scale.
-  double center_offset = 0;                  ///< Of an anchor's centre in its cell, in base sizes.
+  std::vector<int64_t> strides = {};             ///< Pixels per cell of each level.
+  std::vector<double> ratios = {1.0};            ///< Height over width.
+  std::vector<double> scales = {};               ///< Of base_sizes; or, instead, the octaves below.
+  std::optional<double> octave_base_scale = {};  ///< RetinaNet: scales are this * 2^(i / n),
+  std::optional<int64_t> scales_per_octave = {};  ///< for i < n = scales_per_octave.
+  std::vector<double> base_sizes = {};            ///< Of each level; default: its stride.
+  bool scale_major = true;                        ///< Anchors of a cell: by ratio, then by scale.
+  double center_offset = 0;  ///< Of an anchor's centre in its cell, in base sizes.
 
   // Of torchvision.
-  std::vector<std::vector<double>> sizes;  ///< Sizes of each level, instead of base * scale.
-  bool round_base_anchors = false;         ///< Rounds the anchors at the origin to whole pixels.
-  bool strides_from_image = false;         ///< Stride = image side // cells, of the padded batch.
+  std::vector<std::vector<double>> sizes = {};  ///< Sizes of each level, instead of base * scale.
+  bool round_base_anchors = false;  ///< Rounds the anchors at the origin to whole pixels.
+  bool strides_from_image = false;  ///< Stride = image side // cells, of the padded batch.
 
   template <class V>
   void visit(V& v) {

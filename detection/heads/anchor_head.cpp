@@ -147,9 +147,8 @@ AnchorHead::Targets AnchorHead::make_targets(const AnchorGrid& grid,
 Variable AnchorHead::bbox_loss(const Variable& pred, const LevelTargets& targets,
                                std::optional<double> avg_factor) const {
   const auto count = static_cast<int64_t>(targets.positives.size());
-  Variable rows = autograd::gather_rows(autograd::reshape(pred, {-1, 4}),
+  const Variable rows = autograd::gather_rows(autograd::reshape(pred, {-1, 4}),
                                         Tensor::from(targets.positives, {count}));
-  if (rows.dtype() == DType::BFloat16) rows = autograd::cast(rows, DType::Float32);
   const Tensor anchors = Tensor::from(targets.anchors, {count, 4});
   const Tensor boxes = Tensor::from(targets.boxes, {count, 4});
   Tensor weights;

@@ -28,8 +28,8 @@ constexpr auto enum_names(LossAverage) {
 
 /// MMDetection's train_cfg of a dense head.
 struct AnchorTrainOptions {
-  Config assigner;              ///< Default: MaxIoUAssigner.
-  Config sampler;               ///< Default: PseudoSampler.
+  Config assigner = {};         ///< Default: MaxIoUAssigner.
+  Config sampler = {};          ///< Default: PseudoSampler.
   int64_t allowed_border = -1;  ///< -1: anchors may reach out of the image.
   double pos_weight = -1;       ///< Classification weight of positives, where above 0.
   bool debug = false;           ///< Without effect.
@@ -48,13 +48,13 @@ struct AnchorTrainOptions {
 
 struct AnchorHeadOptions {
   int64_t num_classes = 80;
-  Config anchor_generator;
-  Config bbox_coder;
-  Config loss_cls;
-  Config loss_bbox;
+  Config anchor_generator = {};
+  Config bbox_coder = {};
+  Config loss_cls = {};
+  Config loss_bbox = {};
   bool reg_decoded_bbox = false;  ///< loss_bbox compares boxes, as IoU losses need, not deltas.
-  AnchorTrainOptions train_cfg;
-  DenseTestOptions test_cfg;
+  AnchorTrainOptions train_cfg = {};
+  DenseTestOptions test_cfg = {};
 };
 
 /// What every head does that classifies anchors and regresses boxes from them: targets, losses and

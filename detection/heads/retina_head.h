@@ -10,14 +10,14 @@ struct RetinaHeadOptions {
   int64_t in_channels = 256;
   int64_t feat_channels = 256;
   int64_t stacked_convs = 4;
-  std::optional<NormOptions> norm_cfg;
-  Config anchor_generator;  ///< Default: RetinaNet's, of 9 anchors on strides 8 to 128.
-  Config bbox_coder;        ///< Default: DeltaXYWHBBoxCoder.
-  Config loss_cls;          ///< Default: FocalLoss.
-  Config loss_bbox;         ///< Default: L1Loss.
+  std::optional<NormOptions> norm_cfg = {};
+  Config anchor_generator = {};  ///< Default: RetinaNet's, of 9 anchors on strides 8 to 128.
+  Config bbox_coder = {};        ///< Default: DeltaXYWHBBoxCoder.
+  Config loss_cls = {};          ///< Default: FocalLoss.
+  Config loss_bbox = {};         ///< Default: L1Loss.
   bool reg_decoded_bbox = false;
-  AnchorTrainOptions train_cfg;
-  DenseTestOptions test_cfg;
+  AnchorTrainOptions train_cfg = {};
+  DenseTestOptions test_cfg = {};
 
   template <class V>
   void visit(V& v) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <kestrel/detection/coders/bbox_coder.h>
@@ -38,7 +40,7 @@ struct DenseTestOptions {
   int64_t nms_pre = 1000;    ///< Candidates per level; -1 for all.
   double min_bbox_size = 0;  ///< A box needs both sides above this; negative: no such rule.
   double score_thr = 0.05;   ///< A score has to be above this.
-  NmsOptions nms;
+  NmsOptions nms = {};
   int64_t max_per_img = 100;  ///< Detections per image; -1 for all.
   Candidates candidates = Candidates::Pairs;
   bool rescale_after_nms = false;  ///< As torchvision does; else boxes are rescaled before.
