@@ -1,5 +1,8 @@
 #include <kestrel/autograd/functions/batch_norm.h>
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <cmath>
 
 #include "../support/op_case.h"
@@ -124,9 +127,19 @@ OpCase make() {
            return tensor(name).to(in[0].dtype()).to(in[0].device()).clone();
          };
          Tensor mean = statistic("running_mean"), variance = statistic("running_var");
-         return autograd::batch_norm(
+         const Variable y = autograd::batch_norm(
              in[0], in[1], in[2], mean, variance,
              {.training = p.at("training"), .momentum = p.at("momentum"), .eps = p.at("eps")});
+         for (int64_t c = 0; p.at("training") && c < mean.numel(); ++c) {
+           const auto value = [c](const Tensor& t) {
+             return t.to(Device::cpu()).to(DType::Float64).data<double>()[c];
+           };
+           const double want_mean = value(tensor("new_running_mean"));
+           const double want_variance = value(tensor("new_running_var"));
+           EXPECT_NEAR(value(mean), want_mean, 1e-6 * std::max(1.0, std::abs(want_mean)));
+           EXPECT_NEAR(value(variance), want_variance, 1e-5 * std::max(1.0, want_variance));
+         }
+         return y;
        }});
   return op;
 }
