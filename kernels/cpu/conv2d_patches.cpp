@@ -73,7 +73,7 @@ void Patches<T>::left(const GemmKernels& kernels, int64_t first, int64_t count, 
     const int64_t blocks = channels / kDepthBlock;
     for (const Tap& tap : taps) {
       sources(tap, first, count, from.data());
-      gather(kernels, from.data(), count, blocks, a, kDepthBlock, count * kDepthBlock);
+      gather(kernels, from.data(), 0, count, blocks, a, kDepthBlock, count * kDepthBlock);
       a += blocks * count * kDepthBlock;
     }
     return;
@@ -83,7 +83,7 @@ void Patches<T>::left(const GemmKernels& kernels, int64_t first, int64_t count, 
   thread_local std::vector<const float*> from;
   from.resize(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) from[static_cast<size_t>(i)] = row_buffer + i * stride;
-  kernels.gather(from.data(), count, stride / kDepthBlock, a, kDepthBlock, count * kDepthBlock);
+  kernels.gather(from.data(), 0, count, stride / kDepthBlock, a, kDepthBlock, count * kDepthBlock);
 }
 
 template struct Patches<float>;

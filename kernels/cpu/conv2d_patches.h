@@ -44,13 +44,14 @@ extern template struct Patches<float>;
 extern template struct Patches<bfloat16>;
 
 /// Calls the float32 or the bfloat16 form of a kernel.
-inline void gather(const GemmKernels& k, const float* const* sources, int64_t rows, int64_t blocks,
-                   float* to, int64_t row_stride, int64_t block_stride) {
-  k.gather(sources, rows, blocks, to, row_stride, block_stride);
-}
-inline void gather(const GemmKernels& k, const bfloat16* const* sources, int64_t rows,
+inline void gather(const GemmKernels& k, const float* const* sources, int64_t offset, int64_t rows,
                    int64_t blocks, float* to, int64_t row_stride, int64_t block_stride) {
-  k.gather_bf16(sources, rows, blocks, to, row_stride, block_stride);
+  k.gather(sources, offset, rows, blocks, to, row_stride, block_stride);
+}
+inline void gather(const GemmKernels& k, const bfloat16* const* sources, int64_t offset,
+                   int64_t rows, int64_t blocks, float* to, int64_t row_stride,
+                   int64_t block_stride) {
+  k.gather_bf16(sources, offset, rows, blocks, to, row_stride, block_stride);
 }
 inline void copy_rows(const GemmKernels& k, const float* from, int64_t from_stride, int64_t rows,
                       int64_t columns, int64_t n, float* to, int64_t to_stride) {

@@ -121,7 +121,7 @@ void multiply(const Product<T>& p) {
         kernels.multiply(count, std::min(kernels.panel, p.columns - panel * kernels.panel), depth,
                          points + point * in_stride, count,
                          p.panels + (point * panels + panel) * depth * kernels.panel,
-                         sums + point * out_stride + panel * kernels.panel, row_stride);
+                         sums + point * out_stride + panel * kernels.panel, row_stride, false);
       }
     }
     for (int64_t i = 0; i < count; ++i) {

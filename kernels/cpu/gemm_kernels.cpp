@@ -20,13 +20,15 @@ constexpr int64_t kCacheLine = 16;  // in floats
 template <int kRows, int kVectors>
 HWY_NOINLINE void MultiplyTile(int64_t depth, const float* HWY_RESTRICT a, int64_t a_block,
                                const float* HWY_RESTRICT b, float* HWY_RESTRICT c, int64_t ldc,
-                               const float* ahead, int64_t ahead_step) {
+                               bool accumulate, const float* ahead, int64_t ahead_step) {
   const FloatTag d;
   FloatVector sum[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
+    for (int v = 0; v < kVectors; ++v) {
+      sum[r][v] = accumulate ? hn::LoadU(d, c + r * ldc + v * kLanes) : hn::Zero(d);
+    }
   }
   for (int64_t block = 0; block < depth; block += kDepthBlock) {
     for (int64_t line = 0; line < ahead_step; line += kCacheLine) {
@@ -93,16 +95,17 @@ HWY_NOINLINE void MultiplyTransposedTile(int64_t depth, const float* HWY_RESTRIC
 
 template <int kRows>
 void MultiplyRows(int rows, int64_t columns, int64_t depth, const float* a, int64_t a_block,
-                  const float* b, float* c, int64_t ldc, const float* ahead, int64_t ahead_step) {
+                  const float* b, float* c, int64_t ldc, bool accumulate, const float* ahead,
+                  int64_t ahead_step) {
   if constexpr (kRows > 0) {
     if (rows < kRows) {
-      return MultiplyRows<kRows - 1>(rows, columns, depth, a, a_block, b, c, ldc, ahead,
+      return MultiplyRows<kRows - 1>(rows, columns, depth, a, a_block, b, c, ldc, accumulate, ahead,
                                      ahead_step);
     }
     if (columns > kLanes) {
-      MultiplyTile<kRows, 2>(depth, a, a_block, b, c, ldc, ahead, ahead_step);
+      MultiplyTile<kRows, 2>(depth, a, a_block, b, c, ldc, accumulate, ahead, ahead_step);
     } else {
-      MultiplyTile<kRows, 1>(depth, a, a_block, b, c, ldc, ahead, ahead_step);
+      MultiplyTile<kRows, 1>(depth, a, a_block, b, c, ldc, accumulate, ahead, ahead_step);
     }
   }
 }
@@ -133,7 +136,7 @@ HWY_INLINE void EachRowGroup(int64_t m, F&& f) {
 }
 
 void Multiply(int64_t m, int64_t columns, int64_t depth, const float* a, int64_t a_rows,
-              const float* b, float* c, int64_t ldc) {
+              const float* b, float* c, int64_t ldc, bool accumulate) {
   // The next panel follows this one in memory, and is mostly not in L2 yet: each group of rows
   // asks for its share of it. Prefetches beyond the end do no harm.
   const int64_t groups = (m + kMaxRows - 1) / kMaxRows;
@@ -141,7 +144,7 @@ void Multiply(int64_t m, int64_t columns, int64_t depth, const float* a, int64_t
   const float* ahead = b + depth * kPanel;
   EachRowGroup(m, [&](int64_t begin, int rows) {
     MultiplyRows<kMaxRows>(rows, columns, depth, a + begin * kDepthBlock, a_rows * kDepthBlock, b,
-                           c + begin * ldc, ldc, ahead, step);
+                           c + begin * ldc, ldc, accumulate, ahead, step);
     ahead += depth / kDepthBlock * step;
   });
 }
@@ -189,14 +192,15 @@ void CopyRows(const T* from, int64_t from_stride, int64_t rows, int64_t columns,
 }
 
 template <class T>
-void Gather(const T* const* sources, int64_t rows, int64_t blocks, float* to, int64_t row_stride,
-            int64_t block_stride) {
+void Gather(const T* const* sources, int64_t offset, int64_t rows, int64_t blocks, float* to,
+            int64_t row_stride, int64_t block_stride) {
   for (int64_t i = 0; i < rows; ++i) {
     const T* from = sources[i];
     float* block = to + i * row_stride;
     for (int64_t b = 0; b < blocks; ++b) {
       for (int64_t l = 0; l < kDepthBlock; l += kLanes) {
-        StoreFloat(from ? LoadFloat(from + b * kDepthBlock + l) : hn::Zero(FloatTag()), block + l);
+        StoreFloat(from ? LoadFloat(from + offset + b * kDepthBlock + l) : hn::Zero(FloatTag()),
+                   block + l);
       }
       block += block_stride;
     }

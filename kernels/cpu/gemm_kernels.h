@@ -31,11 +31,11 @@ struct GemmKernels {
   int64_t panel;  ///< Columns of a packed right operand: panels are stored one after the other.
   int64_t rows;   ///< Rows that the registers hold; a good block is a multiple of it.
 
-  /// c (m, columns) = a * b. a is blocked by depth: (depth / 16, a_rows, 16), starting at the first
-  /// of the m rows; b is one packed panel, (depth, panel). depth is a multiple of 16. Writes c up
-  /// to a whole number of vectors.
+  /// c (m, columns) = or += a * b. a is blocked by depth: (depth / 16, a_rows, 16), starting at the
+  /// first of the m rows; b is one packed panel, (depth, panel). depth is a multiple of 16. Writes
+  /// c up to a whole number of vectors.
   void (*multiply)(int64_t m, int64_t columns, int64_t depth, const float* a, int64_t a_rows,
-                   const float* b, float* c, int64_t ldc);
+                   const float* b, float* c, int64_t ldc, bool accumulate);
 
   /// c (m, columns) = or += a^T * b, with a (depth, lda) and b one packed panel (depth, panel).
   void (*multiply_transposed)(int64_t m, int64_t columns, int64_t depth, const float* a,
@@ -53,12 +53,12 @@ struct GemmKernels {
   void (*copy_rows_bf16)(const bfloat16* from, int64_t from_stride, int64_t rows, int64_t columns,
                          int64_t n, float* to, int64_t to_stride);
 
-  /// For each i < rows: `blocks` depth blocks from sources[i] (zeros where null), block b to
-  /// to[i * row_stride + b * block_stride].
-  void (*gather)(const float* const* sources, int64_t rows, int64_t blocks, float* to,
-                 int64_t row_stride, int64_t block_stride);
-  void (*gather_bf16)(const bfloat16* const* sources, int64_t rows, int64_t blocks, float* to,
-                      int64_t row_stride, int64_t block_stride);
+  /// For each i < rows: `blocks` depth blocks from sources[i] + offset (zeros where null), block b
+  /// to to[i * row_stride + b * block_stride].
+  void (*gather)(const float* const* sources, int64_t offset, int64_t rows, int64_t blocks,
+                 float* to, int64_t row_stride, int64_t block_stride);
+  void (*gather_bf16)(const bfloat16* const* sources, int64_t offset, int64_t rows, int64_t blocks,
+                      float* to, int64_t row_stride, int64_t block_stride);
 
   void (*store)(const TileStore<float>& tile);
   void (*store_bf16)(const TileStore<bfloat16>& tile);

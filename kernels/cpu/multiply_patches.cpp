@@ -12,9 +12,11 @@ constexpr int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-// A block of the left operand is read once per panel of the right one and should stay in L2.
-constexpr int64_t kLeftFloats = 96 * 1024;
-constexpr int64_t kMaxRowGroups = 8;
+// A block of the left operand, (7 or 8 groups of register rows) x kDepthChunk, is read once per
+// panel of the right one and should stay in L2 beside the sums.
+constexpr int64_t kRowGroups = 8;
+constexpr int64_t kDepthChunk = 512;
+constexpr int64_t kChunkedColumns = 512;
 
 }  // namespace
 
@@ -38,42 +40,48 @@ void multiply_patches(const Patches<T>& patches, const float* packed, int64_t co
   const int64_t depth = padded_depth(patches.depth());
   const int64_t panels = ceil_div(columns, kernels.panel);
   if (rows == 0 || columns == 0) return;
-  const int64_t groups = std::clamp<int64_t>(
-      kLeftFloats / (std::max<int64_t>(1, depth) * kernels.rows), 1, kMaxRowGroups);
-  const int64_t block = std::min(rows, groups * kernels.rows);
+  const int64_t block = std::min(rows, kRowGroups * kernels.rows);
   const int64_t blocks = ceil_div(rows, block);
+  const bool chunked = depth > kDepthChunk;
   // Few blocks of rows: split the panels too, so that the threads have something to share.
-  const int64_t splits =
-      std::clamp<int64_t>(ceil_div(4 * num_threads(), blocks), 1, ceil_div(panels, 4));
+  int64_t splits = std::clamp<int64_t>(ceil_div(4 * num_threads(), blocks), 1, ceil_div(panels, 4));
+  if (chunked) splits = std::max(splits, ceil_div(columns, kChunkedColumns));
   const bool whole_blocks = patches.channels % kDepthBlock == 0;
   parallel_for(blocks * splits, 1, [&](int64_t begin, int64_t) {
     const int64_t first = begin / splits * block, split = begin % splits;
     const int64_t count = std::min(block, rows - first);
+    const int64_t p_begin = panels * split / splits, p_end = panels * (split + 1) / splits;
+    const int64_t sum_stride = (chunked ? p_end - p_begin : 1) * kernels.panel + 16;
     float* left = scratch(Scratch::Left, block * depth);
-    float* sums = scratch(Scratch::Sums, block * kernels.panel);
+    float* sums = scratch(Scratch::Sums, block * sum_stride);
     patches.left(kernels, first, count, left,
                  whole_blocks ? nullptr : scratch(Scratch::Rows, block * depth));
-    int64_t offsets[kMaxRowGroups * 16];
+    int64_t offsets[kRowGroups * 16];
     for (int64_t i = 0; i < count; ++i) {
       const int64_t r = first + i;
       offsets[i] = r / (grid.grid_w * grid.grid_h) * grid.image_stride +
                    r / grid.grid_w % grid.grid_h * grid.row_stride +
                    r % grid.grid_w * grid.pixel_stride;
     }
-    for (int64_t p = panels * split / splits; p < panels * (split + 1) / splits; ++p) {
-      const int64_t column = p * kernels.panel;
-      const int64_t width = std::min(kernels.panel, columns - column);
-      kernels.multiply(count, width, depth, left, count, packed + column * depth, sums,
-                       kernels.panel);
-      store(kernels, TileStore<U>{.sums = sums,
-                                  .stride = kernels.panel,
-                                  .rows = count,
-                                  .columns = width,
-                                  .bias = bias ? bias + column : nullptr,
-                                  .residual = residual ? residual + column : nullptr,
-                                  .output = output + column,
-                                  .offsets = offsets,
-                                  .lower = lower});
+    for (int64_t k = 0; k < std::max<int64_t>(1, depth); k += kDepthChunk) {
+      const int64_t chunk = std::min(kDepthChunk, depth - k);
+      for (int64_t p = p_begin; p < p_end; ++p) {
+        const int64_t column = p * kernels.panel;
+        const int64_t width = std::min(kernels.panel, columns - column);
+        float* sum = sums + (chunked ? (p - p_begin) * kernels.panel : 0);
+        kernels.multiply(count, width, chunk, left + k * count, count,
+                         packed + column * depth + k * kernels.panel, sum, sum_stride, k > 0);
+        if (k + chunk < depth) continue;
+        store(kernels, TileStore<U>{.sums = sum,
+                                    .stride = sum_stride,
+                                    .rows = count,
+                                    .columns = width,
+                                    .bias = bias ? bias + column : nullptr,
+                                    .residual = residual ? residual + column : nullptr,
+                                    .output = output + column,
+                                    .offsets = offsets,
+                                    .lower = lower});
+      }
     }
   });
 }
@@ -89,8 +97,10 @@ template <class T, class W>
 void multiply_transposed_patches(const T* left, int64_t left_stride, int64_t outputs,
                                  const Patches<T>& patches, W* result, int64_t result_stride) {
   const GemmKernels& kernels = gemm_kernels();
-  constexpr int64_t kBlock = 128;       // rows of a block: a right panel of them stays in L1
-  constexpr int64_t kMaxOutputs = 512;  // columns of left in one item
+  // The left and the right operand of a block and the sums of an item stay in L2 together.
+  constexpr int64_t kBlock = 192;       // rows of a block
+  constexpr int64_t kGathered = 16;     // of them gathered at a time, for all panels
+  constexpr int64_t kMaxOutputs = 256;  // columns of left in one item
   constexpr int64_t kMaxPanels = 8;     // panels of patches in one item
   constexpr int64_t kItems = 16;
   const int64_t rows = patches.rows(), depth = patches.depth();
@@ -104,7 +114,7 @@ void multiply_transposed_patches(const T* left, int64_t left_stride, int64_t out
       std::clamp<int64_t>(kItems / (o_splits * p_splits), 1, std::max<int64_t>(1, blocks / 4));
   const int64_t plane = outputs * panels * panel;
   float* sums = scratch(Scratch::Gradient, chunks * plane);  // (chunks, panels, outputs, panel)
-  const bool whole_panels = patches.channels % panel == 0;
+  const bool whole_panels = patches.channels % panel == 0 && panel % kDepthBlock == 0;
   const int64_t plain_stride = padded_depth(depth);
 
   parallel_for(chunks * o_splits * p_splits, 1, [&](int64_t item, int64_t) {
@@ -116,29 +126,38 @@ void multiply_transposed_patches(const T* left, int64_t left_stride, int64_t out
     // Not a power of two: the rows of one column should not share a set of the cache.
     const int64_t o_stride = ceil_div(o_count, 16) * 16 + 16;
     float* a = scratch(Scratch::Left, kBlock * o_stride);
-    float* b = scratch(Scratch::Right, kBlock * panel);
+    float* b = scratch(Scratch::Right, (p_end - p_begin) * kBlock * panel);
     float* plain = whole_panels ? nullptr : scratch(Scratch::Rows, kBlock * plain_stride);
     bool started = false;
-    const T* from[kBlock];
+    const T* from[kGathered];
     for (int64_t block = blocks * chunk / chunks; block < blocks * (chunk + 1) / chunks; ++block) {
       const int64_t first = block * kBlock, count = std::min(kBlock, rows - first);
       copy_rows(kernels, left + first * left_stride + o_begin, left_stride, count, o_count, o_count,
                 a, o_stride);
       if (!whole_panels) patches.plain(kernels, first, count, plain);
-      for (int64_t p = p_begin; p < p_end; ++p) {
-        const int64_t column = p * panel;
-        const int64_t width = std::min(panel, depth - column);
-        if (whole_panels) {
-          patches.sources(patches.taps[static_cast<size_t>(column / patches.channels)], first,
-                          count, from);
-          for (int64_t i = 0; i < count; ++i) {
-            if (from[i]) from[i] += column % patches.channels;
+      for (int64_t i = 0; i < count; i += kGathered) {
+        const int64_t some = std::min(kGathered, count - i);
+        int64_t known_tap = -1;
+        for (int64_t p = p_begin; p < p_end; ++p) {
+          const int64_t column = p * panel;
+          float* to = b + ((p - p_begin) * kBlock + i) * panel;
+          if (!whole_panels) {
+            kernels.copy_rows(plain + i * plain_stride + column, plain_stride, some,
+                              std::min(panel, depth - column), panel, to, panel);
+            continue;
           }
-          gather(kernels, from, count, panel / kDepthBlock, b, panel, kDepthBlock);
-        } else {
-          kernels.copy_rows(plain + column, plain_stride, count, width, panel, b, panel);
+          const int64_t tap = column / patches.channels;
+          if (tap != known_tap) {
+            patches.sources(patches.taps[static_cast<size_t>(tap)], first + i, some, from);
+            known_tap = tap;
+          }
+          gather(kernels, from, column % patches.channels, some, panel / kDepthBlock, to, panel,
+                 kDepthBlock);
         }
-        kernels.multiply_transposed(o_count, width, count, a, o_stride, b,
+      }
+      for (int64_t p = p_begin; p < p_end; ++p) {
+        kernels.multiply_transposed(o_count, std::min(panel, depth - p * panel), count, a, o_stride,
+                                    b + (p - p_begin) * kBlock * panel,
                                     sums + chunk * plane + (p * outputs + o_begin) * panel, panel,
                                     started);
       }

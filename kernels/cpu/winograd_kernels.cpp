@@ -111,6 +111,10 @@ HWY_INLINE void TransformTile(const TileIn<T>& tile, int64_t padded, const Point
       for (int i = 0; i < kPatch; ++i) half[i][j] = points[i];
     }
     float* to = out.data + c / out.width * out.width_stride + c % out.width;
+    // The 36 lines written next are in L3 at best: ask for them now.
+    const int64_t next = c + kLanes;
+    const float* ahead = out.data + next / out.width * out.width_stride + next % out.width;
+    for (int64_t i = 0; i < kPoints; ++i) __builtin_prefetch(ahead + i * out.point_stride, 1, 3);
 #pragma GCC unroll 6
     for (int i = 0; i < kPatch; ++i) {
       FloatVector points[kPatch];
@@ -145,6 +149,8 @@ void Output(const TileOut<T>& tile) {
     const int64_t left = tile.columns - o;
     const FloatVector bias = tile.bias ? hn::LoadU(d, tile.bias + o) : hn::Zero(d);
     FloatVector half[kTile][kPatch];
+    const float* ahead = tile.points + o + 2 * kLanes;
+    for (int64_t i = 0; i < kPoints; ++i) __builtin_prefetch(ahead + i * tile.point_stride, 0, 3);
 #pragma GCC unroll 6
     for (int j = 0; j < kPatch; ++j) {
       FloatVector column[kPatch], results[kTile];
