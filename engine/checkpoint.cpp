@@ -54,7 +54,7 @@ Checkpointer::Checkpointer(Module& model, Optimizer& optimizer, std::filesystem:
 std::filesystem::path Checkpointer::save_weights(const std::string& name,
                                                  const Runner& runner) const {
   Safetensors file{.tensors = model_.state_dict(), .metadata = metadata_};
-  file.metadata["epoch"] = std::to_string(runner.epoch() + 1);
+  file.metadata["epoch"] = std::to_string(runner.finished_epochs());
   const std::filesystem::path path = folder_ / name;
   write_safetensors(path, file);
   return path;
@@ -65,7 +65,7 @@ std::filesystem::path Checkpointer::save_resume(const std::string& name,
   Safetensors file{.tensors = {}, .metadata = metadata_};
   add_with_prefix(kModel, model_.state_dict(), file);
   add_with_prefix(kOptimizer, optimizer_.state_dict(), file);
-  file.metadata["epoch"] = std::to_string(runner.epoch() + 1);
+  file.metadata["epoch"] = std::to_string(runner.finished_epochs());
   file.metadata["epoch_length"] = std::to_string(runner.epoch_length());
   for (const auto& [key, value] : runner.state) file.metadata[std::string(kState) + key] = value;
   const std::filesystem::path path = folder_ / name;

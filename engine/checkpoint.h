@@ -22,11 +22,11 @@ class Checkpointer {
 
   /// Parameters and buffers as folder/name, which Detector::load reads.
   std::filesystem::path save_weights(const std::string& name, const Runner& runner) const;
-  /// Weights, optimizer and the runner's counters after the current epoch, in one file, as
+  /// Weights, optimizer and the runner's counters at the end of an epoch, in one file, as
   /// folder/name.
   std::filesystem::path save_resume(const std::string& name, const Runner& runner) const;
-  /// Continues from a file that save_resume wrote. Throws ModelFileError, before anything is
-  /// changed, if it does not fit the model.
+  /// Continues from a file that save_resume wrote. Throws ModelFileError if it does not fit
+  /// the model or the run.
   void resume(const std::filesystem::path& file, Runner& runner) const;
 
  private:

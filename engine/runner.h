@@ -58,9 +58,11 @@ class Runner {
   bool stopped() const { return stop_.load(); }
 
   TrainTask& task() { return task_; }
-  int64_t epoch() const { return epoch_; }            ///< Finished epochs.
+  int64_t epoch() const { return epoch_; }            ///< Of the current one, from 0.
   int64_t iter() const { return iter_; }              ///< Finished iterations, over all.
   int64_t inner_iter() const { return inner_iter_; }  ///< Within the epoch.
+  /// Epochs whose last iteration is done; in after_epoch the current one counts.
+  int64_t finished_epochs() const { return epoch_length_ > 0 ? iter_ / epoch_length_ : 0; }
   int64_t max_epochs() const { return max_epochs_; }
   int64_t epoch_length() const { return epoch_length_; }
   int64_t max_iters() const { return max_epochs_ * epoch_length_; }

@@ -88,6 +88,8 @@ TEST_F(Hooks, FilesOfARun) {
   // Strictly better only: the second 0.4 does not replace the first.
   EXPECT_EQ(read_safetensors(folder_ / "best.safetensors").metadata.at("epoch"), "2");
   EXPECT_EQ(training.runner.state.at("best_epoch"), "2");
+  training.checkpointer->save_weights("after.safetensors", training.runner);
+  EXPECT_EQ(read_safetensors(folder_ / "after.safetensors").metadata.at("epoch"), "4");
   // Two of the numbered files stay.
   EXPECT_FALSE(std::filesystem::exists(folder_ / "epoch_1.safetensors"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "epoch_2.safetensors"));
