@@ -125,8 +125,9 @@ TEST_P(TorchvisionRetinaNet, DetectionsAreTorchvisions) {
   }
 }
 
-// Losses: 1e-5, relative. Gradients: norm and two projections of each parameter's within 1e-3 of
-// its norm, since a ReLU whose input rounds to the other side of zero changes single terms.
+// Losses: 1e-5, relative. Gradients: norm and two projections of each parameter's within 4e-3 of
+// its norm (a cosine of 0.99999 is 4.5e-3), since a ReLU whose input rounds to the other side of
+// zero changes single terms.
 TEST_P(TorchvisionRetinaNet, LossesAndGradientsAreTorchvisions) {
   model->train();
   const Losses losses = model->losses(batch);
@@ -145,7 +146,7 @@ TEST_P(TorchvisionRetinaNet, LossesAndGradientsAreTorchvisions) {
     const auto found = parameters.find(kestrel_name(name));
     ASSERT_NE(found, parameters.end()) << name;
     ASSERT_TRUE(found->second.grad().defined()) << name;
-    EXPECT_LT(torch_reference::digest_error(found->second.grad(), digest), 1e-3) << name;
+    EXPECT_LT(torch_reference::digest_error(found->second.grad(), digest), 4e-3) << name;
   }
   if (!reference.contains("running_statistics")) return;
   const StateDict state = model->state_dict();
