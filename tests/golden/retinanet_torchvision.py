@@ -59,7 +59,7 @@ CASES = {
     "r50_frozen": dict(depth=50, fpn=256, classes=91, norm="frozen", head_norm="none", extra="p5", logit_std=0.36,
                        sizes=[(256, 384), (240, 350)]),
 }
-SGD = dict(lr=0.002, momentum=0.9, weight_decay=1e-4)
+SGD = dict(lr=0.0002, momentum=0.9, weight_decay=1e-4)
 MASK = (1 << 64) - 1
 
 
