@@ -199,8 +199,8 @@ void check_training(BaseDetector& model, const Batch& batch, const Safetensors& 
     }
     optimizer->step();
     worst_step = std::max(worst_step, std::abs(cls + box - wanted[0] - wanted[1]));
-    std::printf("step %2lld: loss %.6f, torchvision %.6f\n", static_cast<long long>(step), cls + box,
-                wanted[0] + wanted[1]);
+    std::printf("step %2lld: loss %.6f, torchvision %.6f\n", static_cast<long long>(step),
+                cls + box, wanted[0] + wanted[1]);
   }
   report("loss over " + std::to_string(expected.size(0)) + " SGD steps", worst_step, 1e-3);
 }

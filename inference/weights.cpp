@@ -113,8 +113,7 @@ std::map<std::string, std::string> model_metadata(const Config& config,
 }
 
 void write_model_file(const std::filesystem::path& path, const ModelFile& contents) {
-  write_safetensors(path,
-                    {contents.weights, model_metadata(contents.config, contents.classes)});
+  write_safetensors(path, {contents.weights, model_metadata(contents.config, contents.classes)});
 }
 
 }  // namespace kestrel

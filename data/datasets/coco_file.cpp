@@ -283,13 +283,15 @@ CocoFile read_coco_file(const std::string& path, bool with_mask, Complaints& com
   CocoFile out;
   simdjson::ondemand::parser parser;
   simdjson::ondemand::document document;
+  bool begun = false;  // before, the document knows of no position
   try {
     document = parser.iterate(json);
+    begun = true;
     read_document(document, path, with_mask, out, complaints);
   } catch (const simdjson::simdjson_error& error) {
     const char* at = nullptr;
     std::string position;
-    if (document.current_location().get(at) == simdjson::SUCCESS && at >= json.data() &&
+    if (begun && document.current_location().get(at) == simdjson::SUCCESS && at >= json.data() &&
         at <= json.data() + json.size()) {
       position =
           " near byte " + std::to_string(at - json.data()) + " of " + std::to_string(json.size());

@@ -13,7 +13,7 @@ struct ShapesDatasetOptions {
   int64_t num_images = 0;       ///< 0: 2000 for train, else 200.
   int64_t image_size = 256;     ///< Longer side; the other is 3/4 of it or more.
   int64_t min_objects = 2, max_objects = 7;
-  double min_size = 36, max_size = 120;  ///< Diameter of an object in pixels.
+  double min_size = 36, max_size = 150;  ///< Diameter of an object in pixels.
   double noise = 10;                     ///< Amplitude of the pixel noise in grey levels.
   std::vector<std::string> classes{};    ///< Shapes to draw; empty: all of them.
 

@@ -148,7 +148,7 @@ Variable AnchorHead::bbox_loss(const Variable& pred, const LevelTargets& targets
                                std::optional<double> avg_factor) const {
   const auto count = static_cast<int64_t>(targets.positives.size());
   const Variable rows = autograd::gather_rows(autograd::reshape(pred, {-1, 4}),
-                                        Tensor::from(targets.positives, {count}));
+                                              Tensor::from(targets.positives, {count}));
   const Tensor anchors = Tensor::from(targets.anchors, {count, 4});
   const Tensor boxes = Tensor::from(targets.boxes, {count, 4});
   Tensor weights;

@@ -107,7 +107,8 @@ TEST(Resize, DrawsScales) {
   const Resize value(
       {.img_scale = {{10, 20}, {30, 40}, {50, 60}}, .multiscale_mode = MultiscaleMode::Value});
   const Resize ratio({.img_scale = {{100, 200}}, .ratio_range = {{0.5, 2.0}}});
-  int64_t low = 10000, high = 0, values[3] = {};
+  int64_t low = 10000, high = 0;
+  int values[3] = {};
   for (uint64_t i = 0; i < 2000; ++i) {
     Philox random(5, 0, i);
     const ImageScale s = range.draw_scale(random);
@@ -121,8 +122,8 @@ TEST(Resize, DrawsScales) {
     EXPECT_TRUE(r[0] >= 50 && r[0] < 200 && std::abs(r[1] - 2 * r[0]) <= 1);
   }
   EXPECT_EQ(low, 640);
-  EXPECT_EQ(high, 800);                                             // the upper end is drawn too
-  for (const int64_t count : values) EXPECT_NEAR(static_cast<double>(count), 667, 110);  // five sigma
+  EXPECT_EQ(high, 800);                                         // the upper end is drawn too
+  for (const int count : values) EXPECT_NEAR(count, 667, 110);  // five sigma
 }
 
 TEST(Resize, RefusesWhatMakesNoSense) {
