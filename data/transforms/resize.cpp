@@ -84,13 +84,8 @@ ImageSize Resize::target_size(ImageSize size, ImageScale scale) const {
   const auto h = static_cast<double>(size.height), w = static_cast<double>(size.width);
   const auto longest = static_cast<double>(std::max(scale[0], scale[1]));
   const auto shortest = static_cast<double>(std::min(scale[0], scale[1]));
-  double factor = std::min(longest / std::max(h, w), shortest / std::min(h, w));
-  double rounding = 0.5;
-  if (options_.style == ResizeStyle::Torchvision) {  // its factor is a float32
-    factor = std::min(static_cast<float>(shortest) / static_cast<float>(std::min(h, w)),
-                      static_cast<float>(longest) / static_cast<float>(std::max(h, w)));
-    rounding = 0;
-  }
+  const double factor = std::min(longest / std::max(h, w), shortest / std::min(h, w));
+  const double rounding = options_.style == ResizeStyle::Torchvision ? 0 : 0.5;
   return {std::max<int64_t>(1, static_cast<int64_t>(h * factor + rounding)),
           std::max<int64_t>(1, static_cast<int64_t>(w * factor + rounding))};
 }

@@ -79,8 +79,16 @@ TEST(Resize, SizesAreThoseOfMMDetection) {
 
 TEST(Resize, SizesAreThoseOfTorchvision) {
   const Resize resize({.img_scale = {{1333, 800}}, .style = ResizeStyle::Torchvision});
-  const ImageSize s = resize.target_size({480, 640}, {1333, 800});
-  EXPECT_EQ(std::pair(s.height, s.width), std::pair(800L, 1066L));  // floor
+  // math.floor(side * min(800 / short, 1333 / long)) in Python.
+  const std::pair<ImageSize, ImageSize> cases[] = {
+      {{480, 640}, {800, 1066}}, {{427, 640}, {800, 1199}}, {{640, 427}, {1199, 800}},
+      {{300, 640}, {624, 1333}}, {{333, 500}, {800, 1201}}, {{375, 500}, {800, 1066}},
+      {{600, 601}, {800, 801}}};
+  for (const auto& [from, to] : cases) {
+    const ImageSize s = resize.target_size(from, {1333, 800});
+    EXPECT_EQ(std::pair(s.height, s.width), std::pair(to.height, to.width))
+        << from.width << "x" << from.height;
+  }
 }
 
 TEST(Resize, ScalesAndClipsBoxesPerAxis) {
