@@ -107,6 +107,12 @@ void conv2d_forward_gemm(const Conv2dGeometry& g, ConstView input, ConstView wei
                             to + i * panel_floats);
           });
         });
+    const float lower = relu ? 0.0f : -std::numeric_limits<float>::infinity();
+    if (rows_overlap(g)) {
+      multiply_overlapping(g, input.as<T>(), packed.data, bias_data,
+                           residual ? residual.as<T>() : nullptr, output.as<T>(), lower);
+      return;
+    }
     const OutputGrid grid{.grid_h = g.out_h,
                           .grid_w = g.out_w,
                           .image_stride = g.out_h * g.out_w * g.outputs,

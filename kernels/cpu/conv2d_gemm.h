@@ -23,6 +23,14 @@ void multiply_patches(const Patches<T>& patches, const float* packed, int64_t co
                       const float* bias, const U* residual, U* output, const OutputGrid& grid,
                       float lower);
 
+/// Whether the patches of a forward convolution can be read where they lie: multiply_overlapping.
+bool rows_overlap(const Conv2dGeometry& g);
+
+/// The same as multiply_patches for a convolution with rows_overlap().
+template <class T>
+void multiply_overlapping(const Conv2dGeometry& g, const T* input, const float* packed,
+                          const float* bias, const T* residual, T* output, float lower);
+
 /// sums (outputs, depth) = left^T * patches, with left (patches.rows(), left_stride). Writes to
 /// `result` with row stride result_stride.
 template <class T, class W>

@@ -93,6 +93,58 @@ HWY_NOINLINE void MultiplyTransposedTile(int64_t depth, const float* HWY_RESTRIC
   }
 }
 
+template <int kRows, int kVectors>
+HWY_NOINLINE void MultiplyOverlappingTile(int64_t segments, int64_t length,
+                                          const float* HWY_RESTRICT a, int64_t segment_stride,
+                                          const float* HWY_RESTRICT b, float* HWY_RESTRICT c,
+                                          int64_t ldc) {
+  const FloatTag d;
+  FloatVector sum[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
+  }
+  for (int64_t s = 0; s < segments; ++s) {
+    const float* HWY_RESTRICT row = a + s * segment_stride;
+    for (int64_t k = 0; k < length; ++k) {
+      FloatVector right[kVectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, b + v * kLanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const FloatVector left = hn::Set(d, row[r * kOverlapStep]);
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
+      }
+      ++row;
+      b += kPanel;
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, c + r * ldc + v * kLanes);
+  }
+}
+
+template <int kRows>
+void MultiplyOverlappingRows(int rows, int64_t columns, int64_t segments, int64_t length,
+                             const float* a, int64_t segment_stride, const float* b, float* c,
+                             int64_t ldc) {
+  if constexpr (kRows > 0) {
+    if (rows < kRows) {
+      return MultiplyOverlappingRows<kRows - 1>(rows, columns, segments, length, a, segment_stride,
+                                                b, c, ldc);
+    }
+    if (columns > kLanes) {
+      MultiplyOverlappingTile<kRows, 2>(segments, length, a, segment_stride, b, c, ldc);
+    } else {
+      MultiplyOverlappingTile<kRows, 1>(segments, length, a, segment_stride, b, c, ldc);
+    }
+  }
+}
+
 template <int kRows>
 void MultiplyRows(int rows, int64_t columns, int64_t depth, const float* a, int64_t a_block,
                   const float* b, float* c, int64_t ldc, bool accumulate, const float* ahead,
@@ -146,6 +198,15 @@ void Multiply(int64_t m, int64_t columns, int64_t depth, const float* a, int64_t
     MultiplyRows<kMaxRows>(rows, columns, depth, a + begin * kDepthBlock, a_rows * kDepthBlock, b,
                            c + begin * ldc, ldc, accumulate, ahead, step);
     ahead += depth / kDepthBlock * step;
+  });
+}
+
+void MultiplyOverlapping(int64_t m, int64_t columns, int64_t segments, int64_t length,
+                         const float* a, int64_t segment_stride, const float* b, float* c,
+                         int64_t ldc) {
+  EachRowGroup(m, [&](int64_t begin, int rows) {
+    MultiplyOverlappingRows<kMaxRows>(rows, columns, segments, length, a + begin * kOverlapStep,
+                                      segment_stride, b, c + begin * ldc, ldc);
   });
 }
 
@@ -228,6 +289,7 @@ const GemmKernels* Kernels() {
   static const GemmKernels kernels = {.panel = kPanel,
                                       .rows = kMaxRows,
                                       .multiply = Multiply,
+                                      .multiply_overlapping = MultiplyOverlapping,
                                       .multiply_transposed = MultiplyTransposed,
                                       .pack_transposed = PackTransposed<float>,
                                       .pack_transposed_bf16 = PackTransposed<bfloat16>,

@@ -7,6 +7,9 @@ namespace kestrel::cpu {
 /// Columns of a left operand that lie together: see GemmKernels::multiply.
 inline constexpr int64_t kDepthBlock = 16;
 
+/// Row stride of the left operand of GemmKernels::multiply_overlapping: 3 channels, stride 2.
+inline constexpr int64_t kOverlapStep = 6;
+
 /// Rounded up to a whole number of depth blocks.
 constexpr int64_t padded_depth(int64_t depth) {
   return (depth + kDepthBlock - 1) / kDepthBlock * kDepthBlock;
@@ -36,6 +39,13 @@ struct GemmKernels {
   /// c up to a whole number of vectors.
   void (*multiply)(int64_t m, int64_t columns, int64_t depth, const float* a, int64_t a_rows,
                    const float* b, float* c, int64_t ldc, bool accumulate);
+
+  /// c (m, columns) = a * b, where the rows of a overlap in memory, as the patches of the first
+  /// convolution of a network do: element (i, s * length + k) is
+  /// a[s * segment_stride + i * kOverlapStep + k], with s < segments and k < length.
+  void (*multiply_overlapping)(int64_t m, int64_t columns, int64_t segments, int64_t length,
+                               const float* a, int64_t segment_stride, const float* b, float* c,
+                               int64_t ldc);
 
   /// c (m, columns) = or += a^T * b, with a (depth, lda) and b one packed panel (depth, panel).
   void (*multiply_transposed)(int64_t m, int64_t columns, int64_t depth, const float* a,

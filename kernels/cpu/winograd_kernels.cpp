@@ -82,47 +82,67 @@ HWY_INLINE void WeightGradientTransform(const FloatVector* from, FloatVector* to
   to[2] = hn::Add(hn::MulAdd(Constant(1.0f / 6), sum2, hn::Mul(sixth, sum)), from[5]);
 }
 
-/// Loads a kSize x kSize patch, applies f to its columns and then to its rows, and stores the 36
-/// points.
+/// Applies `transform` to the columns and then to the rows of a patch, one vector of channels:
+/// from[i * kSize + j] is where pixel (i, j) lies.
+template <int kSize, class T, class F>
+HWY_INLINE void TransformPatch(const T* const* from, const int64_t* at, int64_t left, float* to,
+                               int64_t point_stride, F&& transform) {
+  const FloatTag d;
+  FloatVector half[kPatch][kSize];  // columns transformed
+#pragma GCC unroll 6
+  for (int j = 0; j < kSize; ++j) {
+    FloatVector column[kSize], points[kPatch];
+#pragma GCC unroll 6
+    for (int i = 0; i < kSize; ++i) {
+      const T* pixel = from[i * kSize + j] + at[i * kSize + j];
+      column[i] = left >= kLanes ? LoadFloat(pixel) : LoadFloat(pixel, left);
+    }
+    transform(column, points);
+#pragma GCC unroll 6
+    for (int i = 0; i < kPatch; ++i) half[i][j] = points[i];
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < kPatch; ++i) {
+    FloatVector points[kPatch];
+    transform(half[i], points);
+#pragma GCC unroll 6
+    for (int j = 0; j < kPatch; ++j) {
+      hn::StoreU(points[j], d, to + (i * kPatch + j) * point_stride);
+    }
+  }
+}
+
+/// The 36 points of a kSize x kSize patch. Pixels outside the image are read from a vector of
+/// zeros, so that the loop over channels has no branches.
 template <int kSize, class T, class F>
 HWY_INLINE void TransformTile(const TileIn<T>& tile, int64_t padded, const PointsOut& out,
                               F&& transform) {
-  const FloatTag d;
-  const bool inside =
-      tile.y >= 0 && tile.y + kSize <= tile.height && tile.x >= 0 && tile.x + kSize <= tile.width;
-  for (int64_t c = 0; c < padded; c += kLanes) {
+  static const T kZeros[kDepthBlock] = {};
+  const T* from[kSize * kSize];
+  int64_t at[kSize * kSize], step[kSize * kSize];
+  for (int i = 0; i < kSize * kSize; ++i) {
+    const int64_t y = tile.y + i / kSize, x = tile.x + i % kSize;
+    const bool inside = y >= 0 && y < tile.height && x >= 0 && x < tile.width;
+    from[i] = inside ? tile.image + (y * tile.width + x) * tile.channels : kZeros;
+    at[i] = 0;
+    step[i] = inside ? kLanes : 0;
+  }
+  int64_t c = 0;
+  const auto where = [&]() HWY_ATTR {
+    return out.data + c / out.width * out.width_stride + c % out.width;
+  };
+  for (; c + kLanes <= tile.channels; c += kLanes) {
+    TransformPatch<kSize>(from, at, kLanes, where(), out.point_stride, transform);
+    for (int i = 0; i < kSize * kSize; ++i) at[i] += step[i];
+  }
+  if (c < tile.channels) {
     const int64_t left = tile.channels - c;
-    FloatVector half[kPatch][kSize];  // columns transformed
-#pragma GCC unroll 6
-    for (int j = 0; j < kSize; ++j) {
-      FloatVector column[kSize], points[kPatch];
-      const int64_t x = tile.x + j;
-#pragma GCC unroll 6
-      for (int i = 0; i < kSize; ++i) {
-        const int64_t y = tile.y + i;
-        if (left <= 0 || (!inside && (x < 0 || x >= tile.width || y < 0 || y >= tile.height))) {
-          column[i] = hn::Zero(d);
-        } else {
-          column[i] = LoadFloat(tile.image + (y * tile.width + x) * tile.channels + c, left);
-        }
-      }
-      transform(column, points);
-#pragma GCC unroll 6
-      for (int i = 0; i < kPatch; ++i) half[i][j] = points[i];
-    }
-    float* to = out.data + c / out.width * out.width_stride + c % out.width;
-    // The 36 lines written next are in L3 at best: ask for them now.
-    const int64_t next = c + kLanes;
-    const float* ahead = out.data + next / out.width * out.width_stride + next % out.width;
-    for (int64_t i = 0; i < kPoints; ++i) __builtin_prefetch(ahead + i * out.point_stride, 1, 3);
-#pragma GCC unroll 6
-    for (int i = 0; i < kPatch; ++i) {
-      FloatVector points[kPatch];
-      transform(half[i], points);
-#pragma GCC unroll 6
-      for (int j = 0; j < kPatch; ++j) {
-        hn::StoreU(points[j], d, to + (i * kPatch + j) * out.point_stride);
-      }
+    TransformPatch<kSize>(from, at, left, where(), out.point_stride, transform);
+    c += kLanes;
+  }
+  for (; c < padded; c += kLanes) {
+    for (int64_t p = 0; p < kPoints; ++p) {
+      hn::StoreU(hn::Zero(FloatTag()), FloatTag(), where() + p * out.point_stride);
     }
   }
 }
@@ -149,8 +169,6 @@ void Output(const TileOut<T>& tile) {
     const int64_t left = tile.columns - o;
     const FloatVector bias = tile.bias ? hn::LoadU(d, tile.bias + o) : hn::Zero(d);
     FloatVector half[kTile][kPatch];
-    const float* ahead = tile.points + o + 2 * kLanes;
-    for (int64_t i = 0; i < kPoints; ++i) __builtin_prefetch(ahead + i * tile.point_stride, 0, 3);
 #pragma GCC unroll 6
     for (int j = 0; j < kPatch; ++j) {
       FloatVector column[kPatch], results[kTile];
