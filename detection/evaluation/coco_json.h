@@ -16,7 +16,7 @@ namespace kestrel::coco {
 /// A place in a JSON file, for messages: "[coco] instances.json: annotations[12]".
 struct JsonPlace {
   std::string_view file;
-  std::string_view list = "";  ///< "annotations"; empty for the file as a whole.
+  std::string_view list{};  ///< "annotations"; empty for the file as a whole.
   int64_t index = 0;
 
   std::string describe() const;
