@@ -261,6 +261,11 @@ TrainSummary train_detector(const Config& config, const TrainOptions& options) {
                   Priority::VeryLow);
   runner.add_hook(std::make_shared<PictureHook>(*run.val.dataset, detections, options.out),
                   Priority::VeryLow);
+  runner.add_hook(std::make_shared<ResumeHook>(checkpointer, run.config.checkpoint_config.interval),
+                  Priority::Lowest);
+  if (!run.config.resume_from.is_null()) {
+    checkpointer->resume(run.config.resume_from.as_string(), runner);
+  }
   if (options.max_iters > 0) {
     runner.add_hook(std::make_shared<StopHook>(options.max_iters), Priority::Lowest);
   }
