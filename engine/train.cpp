@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <kestrel/data/build_dataset.h>
@@ -116,6 +117,24 @@ void say(const TrainOptions& options, const std::string& text) {
   if (options.log.line) options.log.line(text);
 }
 
+/// What a config may ask for and a run could not give is refused: silence would pass for consent.
+void refuse_unsupported(const RunConfig& config) {
+  const auto is_text_logger = [](const Config& hook) {
+    return hook.is_map() && hook.contains("type") &&
+           hook.at("type").as_string() == "TextLoggerHook";
+  };
+  if (config.runner.type != "EpochBasedRunner") {
+    fail<UsageError>("[train] runner.type must be EpochBasedRunner, got ", config.runner.type);
+  }
+  if (config.custom_hooks.size() > 0) {
+    config.custom_hooks.fail("there are no custom hooks to choose from yet; leave it empty");
+  }
+  if (config.log_config.hooks.is_null()) return;
+  for (const Config& hook : config.log_config.hooks.items()) {
+    if (!is_text_logger(hook)) hook.fail("only {type: TextLoggerHook} is there");
+  }
+}
+
 void check_classes(const Config& model, const Dataset& dataset) {
   const Config* head = model.find("bbox_head");
   const Config* classes = head ? head->find("num_classes") : nullptr;
@@ -153,6 +172,7 @@ void load_pretrained(const Config& model_config, BaseDetector& model, const Trai
 Run build_run(const Config& config, const TrainOptions& options) {
   Run run;
   run.config = read_options<RunConfig>(config);
+  refuse_unsupported(run.config);
   const DataConfig& data = run.config.data;
   run.train = build_dataset(data.train, false);
   run.val = build_dataset(data.val, true);
@@ -164,9 +184,11 @@ Run build_run(const Config& config, const TrainOptions& options) {
   run.model = build<BaseDetector>(run.config.model);
   Philox random(options.seed);
   run.model->init_weights(random);
-  if (options.weights) {
-    run.model->load_state_dict(read_model_file(*options.weights).weights);
-    say(options, fmt::format("weights start from {}", options.weights->string()));
+  std::optional<std::filesystem::path> weights = options.weights;
+  if (!weights && !run.config.load_from.is_null()) weights = run.config.load_from.as_string();
+  if (weights) {
+    run.model->load_state_dict(read_model_file(*weights).weights);
+    say(options, fmt::format("weights start from {}", weights->string()));
   } else {
     load_pretrained(run.config.model, *run.model, options);
   }
@@ -229,9 +251,9 @@ std::filesystem::path find_pretrained(const std::string& checkpoint) {
 
 TrainSummary train_detector(const Config& config, const TrainOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  Run run = build_run(config, options);
   std::filesystem::create_directories(options.out);
   write_text(options.out / "config.yaml", config.to_yaml());
-  Run run = build_run(config, options);
 
   Runner runner(*run.task, run.config.runner.max_epochs);
   const auto checkpointer = std::make_shared<const Checkpointer>(
@@ -265,6 +287,8 @@ TrainSummary train_detector(const Config& config, const TrainOptions& options) {
                   Priority::Lowest);
   if (!run.config.resume_from.is_null()) {
     checkpointer->resume(run.config.resume_from.as_string(), runner);
+    say(options, fmt::format("continues {} after epoch {}", run.config.resume_from.as_string(),
+                             runner.epoch()));
   }
   if (options.max_iters > 0) {
     runner.add_hook(std::make_shared<StopHook>(options.max_iters), Priority::Lowest);

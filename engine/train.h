@@ -32,10 +32,10 @@ struct TrainSummary {
 };
 
 /// Trains the detector that a resolved config (MMDetection's keys: model, data, optimizer,
-/// optimizer_config, lr_config, runner, evaluation, checkpoint_config, log_config) describes.
-/// Leaves in `out`: config.yaml, results.csv, last and best weights, val_*.jpg with labels and
-/// predictions. Throws UsageError for a config that cannot be used, DataError for a data set that
-/// cannot.
+/// optimizer_config, lr_config, runner, evaluation, checkpoint_config, log_config) describes, from
+/// load_from's weights or on from resume_from, where given. Leaves in `out`: config.yaml,
+/// results.csv, last and best weights, resume.safetensors, val_*.jpg with labels and predictions.
+/// Throws UsageError for a config that cannot be used, DataError for a data set that cannot.
 TrainSummary train_detector(const Config& config, const TrainOptions& options);
 
 /// Builds everything that train_detector would, runs one step, saves nothing, and says what it

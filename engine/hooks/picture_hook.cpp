@@ -8,6 +8,7 @@
 
 #include <kestrel/data/image.h>
 #include <kestrel/engine/pictures.h>
+#include <kestrel/engine/runner.h>
 #include <kestrel/kernels/error.h>
 
 namespace kestrel {
@@ -85,10 +86,12 @@ PictureHook::PictureHook(const Dataset& dataset, const std::vector<CocoEvalDetec
       folder_(std::move(folder)),
       num_images_(num_images) {}
 
-void PictureHook::after_epoch(Runner&) {
-  if (detections_.empty()) return;
-  const auto labels = folder_ / "val_labels.jpg";
-  if (!std::filesystem::exists(labels)) write_label_sheet(dataset_, num_images_, labels);
+void PictureHook::before_run(Runner&) {
+  write_label_sheet(dataset_, num_images_, folder_ / "val_labels.jpg");
+}
+
+void PictureHook::after_epoch(Runner& runner) {
+  if (runner.metrics.empty()) return;  // not evaluated in this epoch
   write_prediction_sheet(dataset_, detections_, num_images_, kMinScore, folder_ / "val_pred.jpg");
 }
 

@@ -9,14 +9,15 @@
 
 namespace kestrel {
 
-/// Shows what the model sees: after every evaluation writes val_labels.jpg once and val_pred.jpg
-/// anew, the same images of the validation set side by side. VeryLow.
+/// Shows what the model sees: writes val_labels.jpg before the run and val_pred.jpg after every
+/// evaluation, the same images of the validation set side by side. VeryLow.
 class PictureHook final : public Hook {
  public:
   /// `detections` is where the evaluation leaves what it found; read after every epoch.
   PictureHook(const Dataset& dataset, const std::vector<CocoEvalDetection>& detections,
               std::filesystem::path folder, int64_t num_images = 12);
 
+  void before_run(Runner& runner) override;
   void after_epoch(Runner& runner) override;
 
  private:

@@ -89,6 +89,37 @@ TEST_F(TrainTest, SameWeightsForAnyNumberOfComputeThreads) {
   EXPECT_EQ(hashes[2], hashes[0]);
 }
 
+TEST_F(TrainTest, ResumedRunEndsWithTheSameWeights) {
+  const std::string whole = train_detector(tiny_config(), {.out = folder_ / "whole"}).weights_hash;
+  // Stopped within the third of five epochs; what it had of that one is done again.
+  train_detector(tiny_config(), {.out = folder_ / "part", .max_iters = 50});
+  Config config = tiny_config();
+  config.set("resume_from", (folder_ / "part/resume.safetensors").string());
+  EXPECT_EQ(train_detector(config, {.out = folder_ / "part"}).weights_hash, whole);
+}
+
+TEST_F(TrainTest, StartsFromTheConfigsWeights) {
+  Config config = tiny_config();
+  config.apply_override("runner.max_epochs=1");
+  const auto first = train_detector(config, {.out = folder_ / "first", .seed = 1});
+  config.set("load_from", first.last.string());
+  config.apply_override("optimizer.lr=0.0");
+  config.apply_override("model.backbone.norm_eval=true");
+  EXPECT_EQ(train_detector(config, {.out = folder_ / "second", .seed = 2}).weights_hash,
+            first.weights_hash);
+}
+
+TEST_F(TrainTest, WhatARunCannotDoIsRefused) {
+  for (const char* assignment :
+       {"custom_hooks=[{type: EMAHook}]", "log_config.hooks=[{type: TensorboardLoggerHook}]",
+        "runner.type=IterBasedRunner", "load_from=no_such_file.safetensors",
+        "resume_from=no_such_file.safetensors"}) {
+    Config config = tiny_config();
+    config.apply_override(assignment);
+    EXPECT_THROW(train_detector(config, {.out = folder_}), Error) << assignment;
+  }
+}
+
 TEST_F(TrainTest, LeavesWhatAPersonLooksFor) {
   const TrainSummary summary = train_detector(tiny_config(), {.out = folder_, .seed = 1});
   for (const char* name : {"config.yaml", "results.csv", "last.safetensors", "best.safetensors",
