@@ -2,6 +2,8 @@
 #include <cstring>
 #include <utility>
 
+#include <hwy/highway.h>
+
 #include <kestrel/data/transforms/sample.h>
 #include <kestrel/kernels/error.h>
 
@@ -19,20 +21,19 @@ void mirror_row(const float* from, float* to, int64_t width) {
 
 // Five pixels at a time, mirrored or not, with the channels swapped or not.
 void rearrange_row(const uint8_t* from, uint8_t* to, int64_t width, bool mirrored, bool swap) {
-  typedef uint8_t Bytes __attribute__((vector_size(16)));
-  Bytes order{};
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::FixedTag<uint8_t, 16> bytes;
+  alignas(16) uint8_t order[16] = {};
   for (int i = 0; i < 15; ++i) {
     const int pixel = mirrored ? 4 - i / 3 : i / 3, channel = swap ? 2 - i % 3 : i % 3;
     order[i] = static_cast<uint8_t>(3 * pixel + channel + mirrored);
   }
+  const auto places = hn::Load(bytes, order);
   int64_t x = 0;
   for (; x + 6 <= width; x += 5) {
     // 16 bytes of which 15 are used; mirrored, the first is not, as the row may end after the last.
     const uint8_t* source = mirrored ? from + 3 * (width - 5 - x) - 1 : from + 3 * x;
-    Bytes bytes;
-    std::memcpy(&bytes, source, sizeof(bytes));
-    bytes = __builtin_shuffle(bytes, order);
-    std::memcpy(to + 3 * x, &bytes, sizeof(bytes));
+    hn::StoreU(hn::TableLookupBytes(hn::LoadU(bytes, source), places), bytes, to + 3 * x);
   }
   for (; x < width; ++x) {
     const uint8_t* source = from + 3 * (mirrored ? width - 1 - x : x);
