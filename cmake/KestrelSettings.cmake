@@ -24,17 +24,20 @@ file(CREATE_LINK ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/include/kestrel SYMBOLI
 
 add_library(kestrel_settings INTERFACE)
 target_include_directories(kestrel_settings INTERFACE ${CMAKE_BINARY_DIR}/include)
-target_compile_options(kestrel_settings INTERFACE
-  -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion -Wno-missing-field-initializers
+set(cxx_options -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion
+  -Wno-missing-field-initializers
   # False warnings of g++ 12: members of an empty std::optional, and joined strings.
-  -Wno-maybe-uninitialized -Wno-restrict
-  $<$<BOOL:${KESTREL_WERROR}>:-Werror>)
+  -Wno-maybe-uninitialized -Wno-restrict)
+if(KESTREL_WERROR)
+  list(APPEND cxx_options -Werror)
+endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  # AVX2 and FMA are the floor; AVX-512 and AMX are chosen at run time.
-  target_compile_options(kestrel_settings INTERFACE -march=x86-64-v3)
+  # AVX2 and FMA are the floor; AVX-512 is chosen at run time.
+  list(APPEND cxx_options -march=x86-64-v3)
 endif()
 if(KESTREL_SANITIZE)
-  target_compile_options(kestrel_settings INTERFACE
-    -fsanitize=${KESTREL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  list(APPEND cxx_options -fsanitize=${KESTREL_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
   target_link_options(kestrel_settings INTERFACE -fsanitize=${KESTREL_SANITIZE})
 endif()
+target_compile_options(kestrel_settings INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${cxx_options}>")

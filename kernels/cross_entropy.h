@@ -8,7 +8,8 @@ namespace kestrel {
 /// logits (n, C): float32, float64 or bfloat16. losses, weights, targets and sums: float32, or
 /// float64 where the logits are ("of the losses' dtype"). labels: int64 (n). class_weight (C) and
 /// sample_weight (n) may be absent. grad_losses has one element, for all losses, or one per loss;
-/// it is multiplied by `factor`. Logits far out are safe: exponentials never overflow.
+/// it is multiplied by `factor`. Logits far out are safe: exponentials never overflow. The GPU does
+/// not throw where a label is out of range: losses and gradients of that row are NaN.
 namespace cpu {
 
 /// losses (n) and log_sum_exp (n). Throws where a label is neither in [0, C) nor ignore_index.

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <kestrel/kernels/common/host_device.h>
 #include <kestrel/kernels/error.h>
 
 namespace kestrel {
@@ -18,7 +19,8 @@ struct bfloat16 {
 
   bfloat16() = default;
   /// Rounds to nearest, ties to even; NaN stays NaN.
-  bfloat16(float value) {  // NOLINT(google-explicit-constructor): stands in for a number
+  KESTREL_HOST_DEVICE bfloat16(
+      float value) {  // NOLINT(google-explicit-constructor): stands in for a number
     const auto word = std::bit_cast<uint32_t>(value);
     if ((word & 0x7fffffffu) > 0x7f800000u) {
       bits = static_cast<uint16_t>((word >> 16) | 0x40u);
@@ -26,7 +28,7 @@ struct bfloat16 {
       bits = static_cast<uint16_t>((word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
     }
   }
-  operator float() const {  // NOLINT(google-explicit-constructor)
+  KESTREL_HOST_DEVICE operator float() const {  // NOLINT(google-explicit-constructor)
     return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
   }
 };
@@ -36,8 +38,33 @@ struct float16 {
   uint16_t bits = 0;
 
   float16() = default;
-  float16(float value);    // NOLINT(google-explicit-constructor)
-  operator float() const;  // NOLINT(google-explicit-constructor)
+  /// Rounds to nearest, ties to even; NaN stays NaN.
+  KESTREL_HOST_DEVICE float16(float value) {  // NOLINT(google-explicit-constructor)
+    const auto word = std::bit_cast<uint32_t>(value);
+    const auto sign = static_cast<uint16_t>((word >> 16) & 0x8000u);
+    const uint32_t magnitude = word & 0x7fffffffu;
+    if (magnitude > 0x7f800000u) {  // NaN
+      bits = static_cast<uint16_t>(sign | 0x7e00u);
+    } else if (magnitude >= 0x477ff000u) {  // rounds to infinity
+      bits = static_cast<uint16_t>(sign | 0x7c00u);
+    } else if (magnitude >= 0x38800000u) {  // normal
+      const uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u);
+      bits = static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
+    } else {  // subnormal: the float unit rounds to a multiple of 2^-24 for us
+      const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
+      bits = static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u));
+    }
+  }
+  KESTREL_HOST_DEVICE operator float() const {  // NOLINT(google-explicit-constructor)
+    const uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16;
+    const uint32_t magnitude = bits & 0x7fffu;
+    if (magnitude >= 0x7c00u) {
+      return std::bit_cast<float>(sign | 0x7f800000u | ((magnitude & 0x3ffu) << 13));
+    }
+    if (magnitude >= 0x400u) return std::bit_cast<float>(sign | ((magnitude << 13) + 0x38000000u));
+    const float value = static_cast<float>(magnitude) * 0x1p-24f;
+    return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(value));
+  }
 };
 
 enum class DType : uint8_t { Float32, Float64, BFloat16, Float16, Int64, Int32, UInt8, Bool };

@@ -20,7 +20,8 @@ namespace cpu {
 /// gradient is zero even where its logits are NaN; weights (n) of loss's dtype, or absent;
 /// loss float32, or float64 for float64 logits; grad of the logits' shape and dtype, or absent.
 /// Logs are exact in their tails, where MMDetection clamps probabilities at FLT_MIN. A NaN logit
-/// that counts makes the loss NaN. Sums in double over fixed chunks: deterministic.
+/// that counts makes the loss NaN. Sums in double over fixed chunks: deterministic. Throws where a
+/// label is not in [-1, C]; the GPU does not, and there the loss and the row's gradient are NaN.
 void focal_loss(ConstView logits, ConstView labels, ConstView weights,
                 const FocalLossParams& params, View loss, View grad);
 

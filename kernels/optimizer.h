@@ -53,7 +53,8 @@ void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params);
 void adam_step(std::span<const AdamTensor> tensors, const AdamParams& params);
 /// norm (), float64 = the 2-norm of all gradients together, accumulated in double over fixed
 /// chunks; then, where it is beyond max_norm, every gradient is multiplied by
-/// max_norm / (norm + 1e-6). A max_norm of infinity only measures.
+/// max_norm / (norm + 1e-6). A max_norm of infinity only measures. On a GPU the norm stays there,
+/// and nothing waits for it.
 void clip_grad_norm(std::span<const View> grads, double max_norm, View norm);
 
 }  // namespace cpu

@@ -3,13 +3,13 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstdlib>
 #include <map>
 #include <mutex>
 #include <vector>
 
 #include <kestrel/kernels/error.h>
+#include <kestrel/kernels/size_class.h>
 
 namespace kestrel {
 namespace {
@@ -17,13 +17,6 @@ namespace {
 constexpr size_t kAlignment = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kHugeFrom = size_t{4} << 20;
-
-/// Rounds up to a size class: at most an eighth is wasted, and sizes that differ a little meet.
-size_t size_class(size_t bytes) {
-  if (bytes <= 512) return (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
-  const size_t step = std::bit_floor(bytes - 1) / 8;
-  return (bytes + step - 1) / step * step;
-}
 
 class HostAllocator {
  public:

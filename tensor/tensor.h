@@ -104,7 +104,7 @@ class Tensor {
 
 /// Runs a kernel where the data is: cpu(args...) or gpu(args..., the device's current stream).
 template <class CpuKernel, class GpuKernel, class... Args>
-void run(Device device, CpuKernel cpu_kernel, GpuKernel gpu_kernel, Args&&... args);
+decltype(auto) run(Device device, CpuKernel cpu_kernel, GpuKernel gpu_kernel, Args&&... args);
 
 /// Throws unless the two tensors have the same device.
 void check_same_device(const char* op, const Tensor& a, const Tensor& b);

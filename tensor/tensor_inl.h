@@ -33,12 +33,11 @@ T Tensor::item() const {
 }
 
 template <class CpuKernel, class GpuKernel, class... Args>
-void run(Device device, CpuKernel cpu_kernel, GpuKernel gpu_kernel, Args&&... args) {
+decltype(auto) run(Device device, CpuKernel cpu_kernel, GpuKernel gpu_kernel, Args&&... args) {
   if (device.is_cuda()) {
-    gpu_kernel(std::forward<Args>(args)..., gpu::current_stream(device.index()));
-  } else {
-    cpu_kernel(std::forward<Args>(args)...);
+    return gpu_kernel(std::forward<Args>(args)..., gpu::current_stream(device.index()));
   }
+  return cpu_kernel(std::forward<Args>(args)...);
 }
 
 }  // namespace kestrel

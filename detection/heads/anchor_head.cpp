@@ -147,13 +147,14 @@ AnchorHead::Targets AnchorHead::make_targets(const AnchorGrid& grid,
 Variable AnchorHead::bbox_loss(const Variable& pred, const LevelTargets& targets,
                                std::optional<double> avg_factor) const {
   const auto count = static_cast<int64_t>(targets.positives.size());
+  const Device device = pred.device();
   const Variable rows = autograd::gather_rows(autograd::reshape(pred, {-1, 4}),
-                                              Tensor::from(targets.positives, {count}));
-  const Tensor anchors = Tensor::from(targets.anchors, {count, 4});
-  const Tensor boxes = Tensor::from(targets.boxes, {count, 4});
+                                              Tensor::from(targets.positives, {count}).to(device));
+  const Tensor anchors = Tensor::from(targets.anchors, {count, 4}).to(device);
+  const Tensor boxes = Tensor::from(targets.boxes, {count, 4}).to(device);
   Tensor weights;
   if (!targets.positive_weights.empty()) {
-    weights = Tensor::from(targets.positive_weights, {count});
+    weights = Tensor::from(targets.positive_weights, {count}).to(device);
   }
   if (options_.reg_decoded_bbox) {
     return loss_bbox_->forward(bbox_coder_->decode(anchors, rows), boxes, weights, avg_factor);
@@ -171,8 +172,9 @@ Losses AnchorHead::loss(const HeadOutputs& outputs, const std::vector<GroundTrut
   Variable bbox;
   for (size_t l = 0; l < sizes.size(); ++l) {
     const LevelTargets& level = targets.levels[l];
-    const Variable level_cls =
-        loss_cls_->forward(outputs.cls_scores[l], level.labels, level.weights, targets.avg_factor);
+    const Device device = outputs.cls_scores[l].device();
+    const Variable level_cls = loss_cls_->forward(outputs.cls_scores[l], level.labels.to(device),
+                                                  level.weights.to(device), targets.avg_factor);
     const Variable level_bbox = bbox_loss(outputs.bbox_preds[l], level, targets.avg_factor);
     cls = cls ? autograd::add(cls, level_cls) : level_cls;
     bbox = bbox ? autograd::add(bbox, level_bbox) : level_bbox;

@@ -6,6 +6,7 @@
 
 #include <kestrel/kernels/candidate_select.h>
 #include <kestrel/kernels/nms.h>
+#include <kestrel/kernels/rows.h>
 
 namespace kestrel {
 namespace {
@@ -28,20 +29,20 @@ struct Candidate {
   float score;
 };
 
-/// Rows of a float32 or bfloat16 tensor (n, width), as float32.
-Tensor take_rows(const Tensor& source, const std::vector<Candidate>& candidates) {
-  const int64_t width = source.size(1);
-  Tensor result = Tensor::empty({static_cast<int64_t>(candidates.size()), width});
-  visit_compute(source.dtype(), "dense_postprocess", [&]<class T>(T) {
-    const T* from = source.data<T>();
-    float* to = result.data<float>();
-    for (size_t i = 0; i < candidates.size(); ++i) {
-      for (int64_t k = 0; k < width; ++k) {
-        *to++ = static_cast<float>(from[candidates[i].row * width + k]);
-      }
-    }
-  });
-  return result;
+/// Rows of a float32 or bfloat16 tensor (n, width) of any device, as float32 on the CPU.
+Tensor take_rows(const Tensor& source, const Tensor& rows) {
+  Tensor result = Tensor::empty({rows.size(0), source.size(1)}, source.dtype(), source.device());
+  const Tensor indices = rows.to(source.device());
+  run(source.device(), cpu::gather_rows, gpu::gather_rows, source.view(), indices.view(),
+      result.view());
+  return result.to(Device::cpu()).to(DType::Float32);
+}
+
+Tensor rows_of(const std::vector<Candidate>& candidates) {
+  Tensor rows = Tensor::empty({static_cast<int64_t>(candidates.size())}, DType::Int64);
+  std::transform(candidates.begin(), candidates.end(), rows.data<int64_t>(),
+                 [](const Candidate& candidate) { return candidate.row; });
+  return rows;
 }
 
 /// Top pairs above the threshold.
@@ -49,14 +50,16 @@ std::vector<Candidate> best_pairs(const Tensor& logits, const DenseTestOptions& 
   const int64_t classes = logits.size(1);
   const int64_t most =
       options.nms_pre > 0 ? std::min(options.nms_pre, logits.numel()) : logits.numel();
-  Tensor indices = Tensor::empty({most}, DType::Int64);
-  Tensor values = Tensor::empty({most});
-  const int64_t count =
-      cpu::select_above(logits.view(), logit_of(options.score_thr), indices.view(), values.view());
+  Tensor indices = Tensor::empty({most}, DType::Int64, logits.device());
+  Tensor values = Tensor::empty({most}, DType::Float32, logits.device());
+  const int64_t count = run(logits.device(), cpu::select_above, gpu::select_above, logits.view(),
+                            logit_of(options.score_thr), indices.view(), values.view());
+  const Tensor places = indices.slice(0, count).to(Device::cpu());
+  const Tensor scores = values.slice(0, count).to(Device::cpu());
   std::vector<Candidate> result;
   for (int64_t i = 0; i < count; ++i) {
-    const int64_t index = indices.data<int64_t>()[i];
-    result.push_back({index / classes, index % classes, sigmoid(values.data<float>()[i])});
+    const int64_t index = places.data<int64_t>()[i];
+    result.push_back({index / classes, index % classes, sigmoid(scores.data<float>()[i])});
   }
   return result;
 }
@@ -66,19 +69,19 @@ std::vector<Candidate> pairs_of_best_anchors(const Tensor& logits,
                                              const DenseTestOptions& options) {
   const int64_t n = logits.size(0);
   const int64_t classes = logits.size(1);
-  Tensor rows =
-      Tensor::empty({options.nms_pre > 0 ? std::min(options.nms_pre, n) : n}, DType::Int64);
-  cpu::select_rows(logits.view(), rows.view());
+  Tensor best = Tensor::empty({options.nms_pre > 0 ? std::min(options.nms_pre, n) : n},
+                              DType::Int64, logits.device());
+  run(logits.device(), cpu::select_rows, gpu::select_rows, logits.view(), best.view());
+  const Tensor rows = best.to(Device::cpu());
+  const Tensor taken = take_rows(logits, rows);
   const float threshold = logit_of(options.score_thr);
   std::vector<Candidate> result;
-  visit_compute(logits.dtype(), "dense_postprocess", [&]<class T>(T) {
-    for (const int64_t row : rows.values<int64_t>()) {
-      for (int64_t c = 0; c < classes; ++c) {
-        const auto value = static_cast<float>(logits.data<T>()[row * classes + c]);
-        if (value > threshold) result.push_back({row, c, sigmoid(value)});
-      }
+  const float* value = taken.data<float>();
+  for (const int64_t row : rows.values<int64_t>()) {
+    for (int64_t c = 0; c < classes; ++c, ++value) {
+      if (*value > threshold) result.push_back({row, c, sigmoid(*value)});
     }
-  });
+  }
   return result;
 }
 
@@ -109,8 +112,9 @@ void add_level(const LevelPredictions& level, const ImageMeta& meta, const BBoxC
                                                 ? best_pairs(level.logits, options)
                                                 : pairs_of_best_anchors(level.logits, options);
   if (candidates.empty()) return;
+  const Tensor rows = rows_of(candidates);
   Tensor boxes =
-      coder.decode(take_rows(level.anchors, candidates), take_rows(level.deltas, candidates),
+      coder.decode(take_rows(level.anchors, rows), take_rows(level.deltas, rows),
                    {static_cast<double>(meta.img_width), static_cast<double>(meta.img_height)});
   const auto smallest = static_cast<float>(options.min_bbox_size);
   float* box = boxes.data<float>();

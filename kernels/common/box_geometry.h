@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include <kestrel/kernels/common/host_device.h>
+
 /// Box geometry that kernels on every device share. Boxes are x1, y1, x2, y2 in pixels, continuous.
 namespace kestrel::geometry {
 
@@ -13,12 +15,12 @@ struct BoxOf {
 };
 
 template <class T>
-inline BoxOf<T> load_box(const T* p) {
+KESTREL_HOST_DEVICE inline BoxOf<T> load_box(const T* p) {
   return {p[0], p[1], p[2], p[3]};
 }
 
 template <class T>
-inline void store_box(const BoxOf<T>& b, T* p) {
+KESTREL_HOST_DEVICE inline void store_box(const BoxOf<T>& b, T* p) {
   p[0] = b.x1;
   p[1] = b.y1;
   p[2] = b.x2;
@@ -26,33 +28,39 @@ inline void store_box(const BoxOf<T>& b, T* p) {
 }
 
 template <class T>
-inline T smaller(T a, T b) {
+KESTREL_HOST_DEVICE inline T smaller(T a, T b) {
   return a < b ? a : b;
 }
 
 template <class T>
-inline T larger(T a, T b) {
+KESTREL_HOST_DEVICE inline T larger(T a, T b) {
   return a > b ? a : b;
 }
 
 /// `value` in [low, high]; NaN stays NaN.
 template <class T>
-inline T clamp(T value, T low, T high) {
+KESTREL_HOST_DEVICE inline T clamp(T value, T low, T high) {
   return value < low ? low : value > high ? high : value;
 }
 
 template <class T>
-inline bool is_finite(const BoxOf<T>& b) {
+KESTREL_HOST_DEVICE inline bool is_finite(const BoxOf<T>& b) {
   return std::isfinite(b.x1) && std::isfinite(b.y1) && std::isfinite(b.x2) && std::isfinite(b.y2);
 }
 
 template <class T>
-inline T area(const BoxOf<T>& b) {
+KESTREL_HOST_DEVICE inline T area(const BoxOf<T>& b) {
   return (b.x2 - b.x1) * (b.y2 - b.y1);
 }
 
+/// Whether coordinates and area are finite.
 template <class T>
-inline T intersection(const BoxOf<T>& a, const BoxOf<T>& b) {
+KESTREL_HOST_DEVICE inline bool has_finite_area(const BoxOf<T>& b) {
+  return is_finite(b) && std::isfinite(area(b));
+}
+
+template <class T>
+KESTREL_HOST_DEVICE inline T intersection(const BoxOf<T>& a, const BoxOf<T>& b) {
   const T w = smaller(a.x2, b.x2) - larger(a.x1, b.x1);
   const T h = smaller(a.y2, b.y2) - larger(a.y1, b.y1);
   return larger(w, T(0)) * larger(h, T(0));
@@ -60,7 +68,7 @@ inline T intersection(const BoxOf<T>& a, const BoxOf<T>& b) {
 
 /// Intersection over max(union, eps).
 template <class T>
-inline T iou(const BoxOf<T>& a, const BoxOf<T>& b, T eps) {
+KESTREL_HOST_DEVICE inline T iou(const BoxOf<T>& a, const BoxOf<T>& b, T eps) {
   const T inter = intersection(a, b);
   return inter / larger(area(a) + area(b) - inter, eps);
 }
@@ -77,8 +85,8 @@ struct DeltaParams {
 /// The deltas that lead from an anchor to a box. Sides that are zero or negative count as the
 /// smallest positive number, so that every result for finite boxes is finite.
 template <class T>
-inline void encode_delta(const BoxOf<T>& anchor, const BoxOf<T>& box, const DeltaParams& params,
-                         T* delta) {
+KESTREL_HOST_DEVICE inline void encode_delta(const BoxOf<T>& anchor, const BoxOf<T>& box,
+                                             const DeltaParams& params, T* delta) {
   constexpr T kTiny = std::numeric_limits<float>::min();
   const T aw = larger(anchor.x2 - anchor.x1, kTiny);
   const T ah = larger(anchor.y2 - anchor.y1, kTiny);
@@ -103,7 +111,8 @@ struct Decoded {
 };
 
 template <class T>
-inline Decoded<T> decode_delta(const BoxOf<T>& anchor, const T* delta, const DeltaParams& params) {
+KESTREL_HOST_DEVICE inline Decoded<T> decode_delta(const BoxOf<T>& anchor, const T* delta,
+                                                   const DeltaParams& params) {
   T d[4];
   for (int i = 0; i < 4; ++i) d[i] = delta[i] * T(params.stds[i]) + T(params.means[i]);
   const T high = T(params.max_ratio);
@@ -123,9 +132,36 @@ inline Decoded<T> decode_delta(const BoxOf<T>& anchor, const T* delta, const Del
 }
 
 template <class T>
-inline BoxOf<T> clip_box(const BoxOf<T>& b, T width, T height) {
+KESTREL_HOST_DEVICE inline BoxOf<T> clip_box(const BoxOf<T>& b, T width, T height) {
   return {clamp(b.x1, T(0), width), clamp(b.y1, T(0), height), clamp(b.x2, T(0), width),
           clamp(b.y2, T(0), height)};
+}
+
+/// The decoded box, clipped to width and height where params.clip says so.
+template <class T>
+KESTREL_HOST_DEVICE inline BoxOf<T> decode_box(const BoxOf<T>& anchor, const T* delta,
+                                               const DeltaParams& params, T width, T height) {
+  const BoxOf<T> box = decode_delta(anchor, delta, params).box;
+  return params.clip ? clip_box(box, width, height) : box;
+}
+
+/// The derivative of decode_box by the deltas applied to `grad`; zero where a clamp or clip holds.
+template <class T>
+KESTREL_HOST_DEVICE inline BoxOf<T> decode_box_backward(const BoxOf<T>& anchor, const T* delta,
+                                                        BoxOf<T> grad, const DeltaParams& params,
+                                                        T width, T height) {
+  const Decoded<T> r = decode_delta(anchor, delta, params);
+  if (params.clip) {
+    const auto inside = [](T v, T limit) { return v >= 0 && v <= limit; };
+    if (!inside(r.box.x1, width)) grad.x1 = 0;
+    if (!inside(r.box.x2, width)) grad.x2 = 0;
+    if (!inside(r.box.y1, height)) grad.y1 = 0;
+    if (!inside(r.box.y2, height)) grad.y2 = 0;
+  }
+  return {(grad.x1 + grad.x2) * r.aw * T(params.stds[0]),
+          (grad.y1 + grad.y2) * r.ah * T(params.stds[1]),
+          r.free_w ? (grad.x2 - grad.x1) * T(0.5) * r.w * T(params.stds[2]) : T(0),
+          r.free_h ? (grad.y2 - grad.y1) * T(0.5) * r.h * T(params.stds[3]) : T(0)};
 }
 
 /// IoU or GIoU of a predicted box with a target, and its gradient with respect to the prediction.
@@ -139,8 +175,9 @@ struct OverlapGradient {
 };
 
 template <class T>
-inline OverlapGradient<T> overlap_with_gradient(const BoxOf<T>& p, const BoxOf<T>& t, T eps,
-                                                bool generalized) {
+KESTREL_HOST_DEVICE inline OverlapGradient<T> overlap_with_gradient(const BoxOf<T>& p,
+                                                                    const BoxOf<T>& t, T eps,
+                                                                    bool generalized) {
   const auto share = [](T mine, T other) {  // d max(mine, other) / d mine
     return mine > other ? T(1) : mine == other ? T(0.5) : T(0);
   };

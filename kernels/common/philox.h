@@ -3,12 +3,14 @@
 #include <array>
 #include <cstdint>
 
+#include <kestrel/kernels/common/host_device.h>
+
 namespace kestrel {
 
 /// Philox4x32-10: 128 random bits from a 128-bit counter and a 64-bit key, the same on every
 /// device. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
-constexpr std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter,
-                                             std::array<uint32_t, 2> key) {
+KESTREL_HOST_DEVICE constexpr std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter,
+                                                                 std::array<uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t a = uint64_t{0xD2511F53u} * counter[0];
     const uint64_t b = uint64_t{0xCD9E8D57u} * counter[2];

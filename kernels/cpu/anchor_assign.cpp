@@ -6,10 +6,10 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <vector>
 
+#include <kestrel/kernels/common/anchor_assign_checks.h>
 #include <kestrel/kernels/common/box_geometry.h>
 #include <kestrel/kernels/parallel.h>
 
@@ -112,7 +112,7 @@ class AnchorAssigner {
         max_iou_(max_iou) {
     for (int64_t i = 0; i < g; ++i) {
       const auto truth = geometry::load_box(truths + i * 4);
-      if (!is_usable(truth)) continue;
+      if (!geometry::has_finite_area(truth)) continue;
       truths_.push_back(truth);
       numbers_.push_back(i + 1);
     }
@@ -132,11 +132,9 @@ class AnchorAssigner {
   }
 
  private:
-  static bool is_usable(const geometry::BoxOf<float>& b) {
-    return geometry::is_finite(b) && std::isfinite(geometry::area(b));
-  }
   bool is_valid(int64_t i) const {
-    return (!valid_ || valid_[i] != 0) && is_usable(geometry::load_box(anchors_ + i * 4));
+    return (!valid_ || valid_[i] != 0) &&
+           geometry::has_finite_area(geometry::load_box(anchors_ + i * 4));
   }
   float& best_in_chunk(int64_t chunk, size_t truth) {
     return chunk_best_[static_cast<size_t>(chunk) * truths_.size() + truth];
@@ -280,13 +278,8 @@ class AnchorAssigner {
 
 void anchor_assign(ConstView anchors, ConstView valid, ConstView truths, const AssignParams& params,
                    View assigned, View max_iou) {
+  check_anchor_assign(anchors, valid, truths, assigned, max_iou);
   const int64_t n = assigned.numel();
-  KESTREL_CHECK(anchors.shape == Shape({n, 4}), "[anchor_assign] anchors must be (", n,
-                ", 4), got ", anchors.shape);
-  KESTREL_CHECK(truths.shape.dims() == 2 && truths.size(1) == 4,
-                "[anchor_assign] ground truths must be (g, 4), got ", truths.shape);
-  KESTREL_CHECK(max_iou.numel() == n && (!valid || valid.numel() == n),
-                "[anchor_assign] max_iou and valid must have one entry per anchor");
   AnchorAssigner(anchors.as<float>(), valid ? valid.as<uint8_t>() : nullptr, n, truths.as<float>(),
                  truths.size(0), params, assigned.as<int64_t>(), max_iou.as<float>())
       .run();

@@ -2,30 +2,13 @@
 
 #include <cmath>
 
+#include <kestrel/kernels/common/batch_norm_checks.h>
 #include <kestrel/kernels/cpu/normalize.h>
 
 namespace kestrel::cpu {
 namespace {
 
 using normalize::Layout;
-
-Layout layout_of(ConstView x) {
-  KESTREL_CHECK(x.shape.dims() >= 1, "[batch_norm] x must be (..., C), got ", x.shape);
-  const int64_t channels = x.size(-1);
-  return {1, channels ? x.numel() / channels : 0, channels};
-}
-
-void check_statistic(const char* name, ConstView x, ConstView statistic) {
-  if (!statistic) return;
-  const DType dtype = x.dtype == DType::Float64 ? DType::Float64 : DType::Float32;
-  KESTREL_CHECK(statistic.dtype == dtype && statistic.numel() == x.size(-1), "[batch_norm] ", name,
-                " must be ", dtype, " (", x.size(-1), "), got ", statistic.dtype, statistic.shape);
-}
-
-void check_like(const char* name, ConstView x, ConstView other) {
-  KESTREL_CHECK(!other || (other.dtype == x.dtype && other.shape == x.shape), "[batch_norm] ", name,
-                " must be ", x.dtype, x.shape, ", got ", other.dtype, other.shape);
-}
 
 /// 1 / sqrt(variance + eps) per channel, times the weight where there is one.
 template <class A>
@@ -41,9 +24,7 @@ std::vector<A> scales(ConstView variance, ConstView weight, double eps) {
 }  // namespace
 
 void batch_norm_statistics(ConstView x, View mean, View variance) {
-  check_statistic("mean", x, mean);
-  check_statistic("variance", x, variance);
-  const Layout layout = layout_of(x);
+  const Layout layout{check_batch_norm_statistics(x, mean, variance)};
   visit_compute(x.dtype, "batch_norm", [&]<class T>(T) {
     using A = Accumulate<T>;
     const normalize::Moments moments = normalize::moments(x.as<T>(), layout);
@@ -75,13 +56,7 @@ void batch_norm_update(ConstView mean, ConstView variance, int64_t count, double
 
 void batch_norm_forward(ConstView x, ConstView mean, ConstView variance, ConstView weight,
                         ConstView bias, ConstView residual, View y, const BatchNormParams& params) {
-  check_statistic("mean", x, mean);
-  check_statistic("variance", x, variance);
-  check_statistic("weight", x, weight);
-  check_statistic("bias", x, bias);
-  check_like("residual", x, residual);
-  check_like("y", x, y);
-  const Layout layout = layout_of(x);
+  const Layout layout{check_batch_norm_forward(x, mean, variance, weight, bias, residual, y)};
   visit_compute(x.dtype, "batch_norm", [&]<class T>(T) {
     using A = Accumulate<T>;
     const std::vector<A> scale = scales<A>(variance, weight, params.eps);
@@ -94,12 +69,8 @@ void batch_norm_forward(ConstView x, ConstView mean, ConstView variance, ConstVi
 void batch_norm_backward(ConstView x, ConstView y, ConstView grad_y, ConstView mean,
                          ConstView variance, ConstView weight, View grad_x, View grad_residual,
                          View grad_weight, View grad_bias, const BatchNormParams& params) {
-  check_like("grad_y", x, grad_y);
-  check_like("grad_x", x, grad_x);
-  check_like("grad_residual", x, grad_residual);
-  check_statistic("grad_weight", x, grad_weight);
-  check_statistic("grad_bias", x, grad_bias);
-  const Layout layout = layout_of(x);
+  const Layout layout{
+      check_batch_norm_backward(x, grad_y, grad_x, grad_residual, grad_weight, grad_bias)};
   visit_compute(x.dtype, "batch_norm", [&]<class T>(T) {
     using A = Accumulate<T>;
     const T* mask = params.relu ? y.as<T>() : nullptr;

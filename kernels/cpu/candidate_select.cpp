@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include <kestrel/kernels/common/candidate_select_checks.h>
 #include <kestrel/kernels/common/score_order.h>
 #include <kestrel/kernels/parallel.h>
 
@@ -41,23 +42,11 @@ void collect(const T* logits, int64_t begin, int64_t end, float threshold,
   }
 }
 
-template <class F>
-void visit_logits(ConstView logits, F f) {
-  KESTREL_CHECK(logits.numel() < int64_t{1} << 32,
-                "[candidate_select] too many logits: ", logits.shape);
-  if (logits.dtype == DType::BFloat16) {
-    f(logits.as<bfloat16>());
-  } else {
-    f(logits.as<float>());
-  }
-}
-
 }  // namespace
 
 int64_t select_above(ConstView logits, float threshold, View indices, View values) {
+  check_select_above(logits, indices, values);
   const int64_t most = indices.numel();
-  KESTREL_CHECK(values.numel() == most, "[select_above] room for ", most, " indices and ",
-                values.numel(), " values");
   const int64_t n = logits.numel();
   std::vector<std::vector<uint64_t>> found(static_cast<size_t>((n + kGrain - 1) / kGrain));
   int64_t count = 0;
@@ -81,9 +70,9 @@ int64_t select_above(ConstView logits, float threshold, View indices, View value
 }
 
 void select_rows(ConstView logits, View rows) {
+  check_select_rows(logits, rows);
   const int64_t n = logits.size(0);
   const int64_t classes = logits.size(1);
-  KESTREL_CHECK(rows.numel() <= n, "[select_rows] ", rows.numel(), " of ", n, " rows");
   std::vector<uint64_t> keys(static_cast<size_t>(n));
   visit_logits(logits, [&]<class T>(const T* x) {
     parallel_for(n, 1024, [&](int64_t begin, int64_t end) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include <kestrel/kernels/common/channels_checks.h>
 #include <kestrel/kernels/parallel.h>
 
 namespace kestrel::cpu {
@@ -11,32 +12,11 @@ namespace {
 
 constexpr int64_t kRowElements = 1 << 16;  // elements of the map per chunk
 
-int64_t rows_of(const char* op, ConstView map, ConstView channels) {
-  const int64_t c = channels.numel();
-  KESTREL_CHECK(map.shape.dims() > 0 && map.size(-1) == c, "[", op, "] ", c,
-                " channel values for a map of shape ", map.shape);
-  return c == 0 ? 0 : map.numel() / c;
-}
-
-/// Calls f(T{}, C{}) with the types of a map and of its channel values.
-template <class F>
-void visit_map(const char* op, DType map, DType channels, F&& f) {
-  visit_compute(map, op, [&]<class T>(T) {
-    if (channels == map) {
-      f(T{}, T{});
-    } else {
-      KESTREL_CHECK(map == DType::BFloat16 && channels == DType::Float32, "[", op, "] ", channels,
-                    " channel values for a ", map, " map");
-      f(T{}, float{});
-    }
-  });
-}
-
 }  // namespace
 
 void add_channels(ConstView map, ConstView channels, View out) {
-  const int64_t rows = rows_of("add_channels", map, channels);
-  const int64_t c = channels.numel();
+  const ChannelMap shape = check_channels("add_channels", map, channels);
+  const int64_t rows = shape.rows, c = shape.channels;
   visit_map("add_channels", map.dtype, channels.dtype, [&]<class T, class C>(T, C) {
     const T* in = map.as<T>();
     const C* add = channels.as<C>();
@@ -54,8 +34,8 @@ void add_channels(ConstView map, ConstView channels, View out) {
 }
 
 void sum_channels(ConstView map, View channels) {
-  const int64_t rows = rows_of("sum_channels", map, channels);
-  const int64_t c = channels.numel();
+  const ChannelMap shape = check_channels("sum_channels", map, channels);
+  const int64_t rows = shape.rows, c = shape.channels;
   visit_map("sum_channels", map.dtype, channels.dtype, [&]<class T, class C>(T, C) {
     using A = Accumulate<T>;
     const T* in = map.as<T>();

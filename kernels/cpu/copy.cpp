@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <kestrel/kernels/common/convert_value.h>
+#include <kestrel/kernels/common/copy_checks.h>
 #include <kestrel/kernels/parallel.h>
 
 namespace kestrel::cpu {
@@ -10,23 +12,10 @@ namespace {
 
 constexpr int64_t kGrain = 1 << 16;
 
-template <class To, class From>
-To convert_value(From value) {
-  if constexpr (std::is_same_v<To, bool>) {
-    return static_cast<float>(value) != 0;
-  } else if constexpr (std::is_same_v<To, bfloat16> || std::is_same_v<To, float16>) {
-    return To(static_cast<float>(value));
-  } else if constexpr (std::is_same_v<From, bfloat16> || std::is_same_v<From, float16>) {
-    return static_cast<To>(static_cast<float>(value));
-  } else {
-    return static_cast<To>(value);
-  }
-}
-
 }  // namespace
 
 void convert(ConstView from, View to) {
-  KESTREL_CHECK(from.numel() == to.numel(), "[convert] ", from.shape, " does not fit ", to.shape);
+  check_convert(from, to);
   visit_any(from.dtype, [&]<class From>(From) {
     visit_any(to.dtype, [&]<class To>(To) {
       const From* source = from.as<From>();

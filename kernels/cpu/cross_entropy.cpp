@@ -2,40 +2,20 @@
 
 #include <cmath>
 
+#include <kestrel/kernels/common/binary_cross_entropy.h>
+#include <kestrel/kernels/common/cross_entropy_checks.h>
 #include <kestrel/kernels/parallel.h>
 
 namespace kestrel::cpu {
 namespace {
 
-DType loss_dtype(ConstView logits) {
-  return logits.dtype == DType::Float64 ? DType::Float64 : DType::Float32;
-}
-
-void check_operand(const char* op, const char* name, ConstView logits, ConstView operand,
-                   int64_t count) {
-  if (!operand) return;
-  KESTREL_CHECK(operand.dtype == loss_dtype(logits) && operand.numel() == count, "[", op, "] ",
-                name, " must be ", loss_dtype(logits), " with ", count, " elements, got ",
-                operand.dtype, operand.shape);
-}
-
 /// Throws unless every label is ignore_index or in [0, end).
-void check_labels(const char* op, ConstView logits, ConstView labels, int64_t ignore_index,
-                  int64_t end) {
-  KESTREL_CHECK(labels.dtype == DType::Int64 && labels.numel() == logits.size(0), "[", op,
-                "] labels must be int64 (", logits.size(0), "), got ", labels.dtype, labels.shape);
+void check_values(const char* op, ConstView labels, int64_t ignore_index, int64_t end) {
   for (int64_t i = 0; i < labels.numel(); ++i) {
     const int64_t label = labels.as<int64_t>()[i];
     KESTREL_CHECK(label == ignore_index || (0 <= label && label < end), "[", op, "] label ", label,
                   " of row ", i, " is not in [0, ", end, ") and not ignore_index ", ignore_index);
   }
-}
-
-void check_operands(const char* op, ConstView logits, ConstView class_weight,
-                    ConstView sample_weight) {
-  KESTREL_CHECK(logits.shape.dims() == 2, "[", op, "] logits must be (n, C), got ", logits.shape);
-  check_operand(op, "class_weight", logits, class_weight, logits.size(1));
-  check_operand(op, "sample_weight", logits, sample_weight, logits.size(0));
 }
 
 /// Calls f(row) in parallel.
@@ -70,23 +50,14 @@ bool is_ignored(ConstView targets, int64_t row, int64_t ignore_index) {
   return targets.dtype == DType::Int64 && targets.as<int64_t>()[row] == ignore_index;
 }
 
-void check_targets(ConstView logits, ConstView targets, int64_t ignore_index) {
-  if (targets.dtype == DType::Int64) {
-    check_labels("binary_cross_entropy", logits, targets, ignore_index, logits.size(1) + 1);
-  } else {
-    KESTREL_CHECK(targets.dtype == loss_dtype(logits) && targets.shape == logits.shape,
-                  "[binary_cross_entropy] targets must be ", loss_dtype(logits), logits.shape,
-                  " or int64 labels, got ", targets.dtype, targets.shape);
-  }
-}
-
 }  // namespace
 
 void softmax_cross_entropy_forward(ConstView logits, ConstView labels, ConstView class_weight,
                                    ConstView sample_weight, int64_t ignore_index, View losses,
                                    View log_sum_exp) {
-  check_operands("cross_entropy", logits, class_weight, sample_weight);
-  check_labels("cross_entropy", logits, labels, ignore_index, logits.size(1));
+  cross_entropy::check_operands("cross_entropy", logits, class_weight, sample_weight);
+  cross_entropy::check_labels("cross_entropy", logits, labels);
+  check_values("cross_entropy", labels, ignore_index, logits.size(1));
   const int64_t classes = logits.size(1);
   visit_compute(logits.dtype, "cross_entropy", [&]<class T>(T) {
     using A = Accumulate<T>;
@@ -136,9 +107,12 @@ void softmax_cross_entropy_backward(ConstView logits, ConstView labels, ConstVie
 
 void binary_cross_entropy_forward(ConstView logits, ConstView targets, ConstView class_weight,
                                   ConstView sample_weight, int64_t ignore_index, View losses) {
-  check_operands("binary_cross_entropy", logits, class_weight, sample_weight);
-  check_targets(logits, targets, ignore_index);
+  cross_entropy::check_operands("binary_cross_entropy", logits, class_weight, sample_weight);
+  cross_entropy::check_targets(logits, targets);
   const int64_t classes = logits.size(1);
+  if (targets.dtype == DType::Int64) {
+    check_values("binary_cross_entropy", targets, ignore_index, classes + 1);
+  }
   visit_compute(logits.dtype, "binary_cross_entropy", [&]<class T>(T) {
     using A = Accumulate<T>;
     for_rows(logits, [&](int64_t i) {
@@ -147,10 +121,8 @@ void binary_cross_entropy_forward(ConstView logits, ConstView targets, ConstView
         const A x = static_cast<A>(logits.as<T>()[i * classes + c]);
         const A t = target_of<A>(targets, i, c, classes);
         const A positive = weight_at<A>(class_weight, c);
-        // -log sigmoid(x) = log(1 + exp(-x)), without overflow.
-        const A softplus = std::log1p(std::exp(-std::abs(x))) + std::max(-x, A{0});
-        const A loss = (1 - t) * x + (1 + (positive - 1) * t) * softplus;
-        losses.as<A>()[i * classes + c] = weight == 0 ? A{0} : weight * loss;
+        losses.as<A>()[i * classes + c] =
+            weight == 0 ? A{0} : weight * binary_cross_entropy::loss(x, t, positive);
       }
     });
   });
@@ -169,9 +141,8 @@ void binary_cross_entropy_backward(ConstView logits, ConstView targets, ConstVie
         const A x = static_cast<A>(logits.as<T>()[at]);
         const A t = target_of<A>(targets, i, c, classes);
         const A positive = weight_at<A>(class_weight, c);
-        const A negative_probability = 1 / (1 + std::exp(x));
-        const A slope = (1 - t) - (1 + (positive - 1) * t) * negative_probability;
-        const A grad = weight * static_cast<A>(factor) * gradient_at<A>(grad_losses, at) * slope;
+        const A grad = weight * static_cast<A>(factor) * gradient_at<A>(grad_losses, at) *
+                       binary_cross_entropy::slope(x, t, positive);
         grad_logits.as<T>()[at] = T(weight == 0 ? A{0} : grad);
       }
     });

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <kestrel/kernels/common/focal.h>
+#include <kestrel/kernels/common/focal_loss_checks.h>
 #include <kestrel/kernels/parallel.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -220,16 +221,8 @@ class FocalRows {
 
 void focal_loss(ConstView logits, ConstView labels, ConstView weights,
                 const FocalLossParams& params, View loss, View grad) {
+  const int64_t classes = check_focal_loss(logits, labels, weights, params, grad);
   const int64_t n = labels.numel();
-  const int64_t classes = n == 0 ? 0 : logits.numel() / n;
-  KESTREL_CHECK(n * classes == logits.numel(), "[focal_loss] ", logits.shape,
-                " logits do not divide into ", n, " labelled rows");
-  KESTREL_CHECK(params.gamma >= 0, "[focal_loss] gamma must be at least 0, got ", params.gamma);
-  KESTREL_CHECK(!weights || weights.numel() == n, "[focal_loss] ", weights.numel(), " weights for ",
-                n, " rows");
-  KESTREL_CHECK(!grad || (grad.numel() == logits.numel() && grad.dtype == logits.dtype),
-                "[focal_loss] gradient is ", grad.dtype, grad.shape, ", logits are ", logits.dtype,
-                logits.shape);
   visit_compute(logits.dtype, "focal_loss", [&]<class T>(T) {
     using A = Accumulate<T>;
     const FocalRows<T> rows(logits.as<T>(), labels.as<int64_t>(),

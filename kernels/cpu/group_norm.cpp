@@ -2,35 +2,14 @@
 
 #include <cmath>
 
+#include <kestrel/kernels/common/group_norm_checks.h>
 #include <kestrel/kernels/cpu/normalize.h>
 
 namespace kestrel::cpu {
-namespace {
-
-using normalize::Layout;
-
-Layout layout_of(ConstView x, const GroupNormParams& params) {
-  KESTREL_CHECK(x.shape.dims() >= 2, "[group_norm] x must be (N, ..., C), got ", x.shape);
-  KESTREL_CHECK(params.groups > 0 && x.size(-1) % params.groups == 0, "[group_norm] ", x.size(-1),
-                " channels cannot be split into ", params.groups, " groups");
-  const int64_t per_row = x.size(0) * x.size(-1);
-  return {x.size(0), per_row ? x.numel() / per_row : 0, x.size(-1)};
-}
-
-void check_parameter(const char* name, ConstView x, ConstView parameter) {
-  if (!parameter) return;
-  const DType dtype = x.dtype == DType::Float64 ? DType::Float64 : DType::Float32;
-  KESTREL_CHECK(parameter.dtype == dtype && parameter.numel() == x.size(-1), "[group_norm] ", name,
-                " must be ", dtype, " (", x.size(-1), "), got ", parameter.dtype, parameter.shape);
-}
-
-}  // namespace
 
 void group_norm_forward(ConstView x, ConstView weight, ConstView bias, View y, View mean, View rstd,
                         const GroupNormParams& params) {
-  const Layout layout = layout_of(x, params);
-  check_parameter("weight", x, weight);
-  check_parameter("bias", x, bias);
+  const normalize::Layout layout{check_group_norm_forward(x, weight, bias, params)};
   const int64_t channels = layout.channels, width = channels / params.groups;
   visit_compute(x.dtype, "group_norm", [&]<class T>(T) {
     using A = Accumulate<T>;
@@ -64,10 +43,8 @@ void group_norm_forward(ConstView x, ConstView weight, ConstView bias, View y, V
 void group_norm_backward(ConstView x, ConstView y, ConstView grad_y, ConstView mean, ConstView rstd,
                          ConstView weight, View grad_x, View grad_weight, View grad_bias,
                          const GroupNormParams& params) {
-  const Layout layout = layout_of(x, params);
-  check_parameter("weight", x, weight);
-  check_parameter("grad_weight", x, grad_weight);
-  check_parameter("grad_bias", x, grad_bias);
+  const normalize::Layout layout{
+      check_group_norm_backward(x, weight, grad_weight, grad_bias, params)};
   const int64_t channels = layout.channels, width = channels / params.groups;
   visit_compute(x.dtype, "group_norm", [&]<class T>(T) {
     using A = Accumulate<T>;

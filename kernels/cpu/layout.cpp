@@ -1,18 +1,17 @@
 #include <kestrel/kernels/layout.h>
 
+#include <kestrel/kernels/common/layout_checks.h>
 #include <kestrel/kernels/parallel.h>
 
 namespace kestrel::cpu {
 namespace {
 
-/// Transposes `count` matrices of rows x columns.
-void transpose(ConstView from, View to, int64_t count, int64_t rows, int64_t columns) {
-  KESTREL_CHECK(from.dtype == to.dtype && from.numel() == to.numel(), "[layout] ", from.dtype,
-                from.shape, " does not fit ", to.dtype, to.shape);
+void transpose(ConstView from, View to, const Matrices& matrices) {
+  const int64_t rows = matrices.rows, columns = matrices.columns;
   visit_any(from.dtype, [&]<class T>(T) {
     const T* source = from.as<T>();
     T* target = to.as<T>();
-    parallel_for(count, 1, [=](int64_t begin, int64_t end) {
+    parallel_for(matrices.count, 1, [=](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
         const T* in = source + n * rows * columns;
         T* out = target + n * rows * columns;
@@ -27,13 +26,11 @@ void transpose(ConstView from, View to, int64_t count, int64_t rows, int64_t col
 }  // namespace
 
 void nchw_to_nhwc(ConstView from, View to) {
-  KESTREL_CHECK(from.shape.dims() == 4, "[nchw_to_nhwc] wants (N, C, H, W), got ", from.shape);
-  transpose(from, to, from.size(0), from.size(1), from.size(2) * from.size(3));
+  transpose(from, to, check_nchw_to_nhwc(from, to));
 }
 
 void nhwc_to_nchw(ConstView from, View to) {
-  KESTREL_CHECK(from.shape.dims() == 4, "[nhwc_to_nchw] wants (N, H, W, C), got ", from.shape);
-  transpose(from, to, from.size(0), from.size(1) * from.size(2), from.size(3));
+  transpose(from, to, check_nhwc_to_nchw(from, to));
 }
 
 }  // namespace kestrel::cpu

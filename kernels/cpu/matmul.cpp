@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include <kestrel/kernels/common/matmul_checks.h>
 #include <kestrel/kernels/cpu/conv2d_gemm.h>
 #include <kestrel/kernels/cpu/weight_cache.h>
 #include <kestrel/kernels/parallel.h>
@@ -122,24 +123,7 @@ void multiply_packed(const T* a, const T* b, C* c, int64_t m, int64_t n, int64_t
 }  // namespace
 
 void matmul(ConstView a, ConstView b, View c, const MatmulParams& p) {
-  KESTREL_CHECK(a.shape.dims() == 2 && b.shape.dims() == 2 && c.shape.dims() == 2,
-                "[matmul] operands must be matrices, got ", a.shape, ", ", b.shape, " and ",
-                c.shape);
-  const int64_t m = a.size(p.trans_a ? 1 : 0), k = a.size(p.trans_a ? 0 : 1);
-  const int64_t n = b.size(p.trans_b ? 0 : 1), k_b = b.size(p.trans_b ? 1 : 0);
-  KESTREL_CHECK(k == k_b && c.shape == (Shape{m, n}), "[matmul] ", a.shape,
-                p.trans_a ? " transposed" : "", " times ", b.shape, p.trans_b ? " transposed" : "",
-                " does not make ", c.shape);
-  KESTREL_CHECK(
-      a.dtype == b.dtype &&
-          (c.dtype == a.dtype || (a.dtype == DType::BFloat16 && c.dtype == DType::Float32)),
-      "[matmul] operands must share one dtype, got ", a.dtype, ", ", b.dtype, " and ", c.dtype);
-  if (p.bias) {
-    KESTREL_CHECK(p.bias.shape == Shape{n}, "[matmul] bias must be (", n, "), got ", p.bias.shape);
-    KESTREL_CHECK(
-        p.bias.dtype == a.dtype || (a.dtype == DType::BFloat16 && p.bias.dtype == DType::Float32),
-        "[matmul] bias must be ", a.dtype, ", got ", p.bias.dtype);
-  }
+  const auto [m, n, k] = check_matmul(a, b, c, p);
   if (c.numel() == 0) return;
   if (a.dtype == DType::Float64) {
     multiply(a.as<double>(), b.as<double>(), c.as<double>(), m, n, k, p);
@@ -148,8 +132,6 @@ void matmul(ConstView a, ConstView b, View c, const MatmulParams& p) {
   } else if (c.dtype == DType::Float32) {
     multiply_packed(a.as<bfloat16>(), b.as<bfloat16>(), c.as<float>(), m, n, k, p);
   } else {
-    KESTREL_CHECK(a.dtype == DType::BFloat16,
-                  "[matmul] computes in float32, float64 or bfloat16, got ", a.dtype);
     multiply_packed(a.as<bfloat16>(), b.as<bfloat16>(), c.as<bfloat16>(), m, n, k, p);
   }
 }

@@ -6,6 +6,7 @@
 #include <hwy/highway.h>
 
 #include <kestrel/kernels/common/box_geometry.h>
+#include <kestrel/kernels/common/nms_checks.h>
 #include <kestrel/kernels/cpu/nms_plan.h>
 
 // Kept boxes lie in a grid by their centres. For an IoU above t, the sides of two boxes must be
@@ -74,14 +75,7 @@ HWY_EXPORT(sweep);
 int64_t nms(ConstView boxes, ConstView scores, ConstView classes, const NmsParams& params,
             View kept) {
   const int64_t n = scores.numel();
-  KESTREL_CHECK(boxes.shape == Shape({n, 4}), "[nms] boxes must be (", n, ", 4), got ",
-                boxes.shape);
-  KESTREL_CHECK(!classes || classes.numel() == n, "[nms] ", classes.numel(), " classes for ", n,
-                " boxes");
-  KESTREL_CHECK(kept.numel() == n, "[nms] output must hold ", n, " indices, got ", kept.shape);
-  KESTREL_CHECK(params.iou_threshold >= 0, "[nms] iou_threshold must be at least 0, got ",
-                params.iou_threshold);
-  KESTREL_CHECK(n <= INT32_MAX, "[nms] at most ", INT32_MAX, " boxes, got ", n);
+  check_nms(boxes, scores, classes, params, kept);
   int64_t* const out = kept.as<int64_t>();
   if (n == 0) return 0;
   NmsPlan plan = plan_nms(boxes.as<float>(), scores.as<float>(),

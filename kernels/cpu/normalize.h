@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include <kestrel/kernels/common/channel_map.h>
 #include <kestrel/kernels/dtype.h>
 #include <kestrel/kernels/parallel.h>
 
@@ -10,10 +11,7 @@
 /// blocks of `rows` x `channels` values. Coefficients are given per image and channel.
 namespace kestrel::cpu::normalize {
 
-struct Layout {
-  int64_t images, rows, channels;
-
-  int64_t coefficients() const { return images * channels; }
+struct Layout : ChannelMap {
   /// Rows whose sums are formed in the accumulation type: few enough to be exact to some ulps, and
   /// to be in the first-level cache for a second look.
   int64_t block_rows() const {

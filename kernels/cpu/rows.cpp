@@ -3,6 +3,7 @@
 #include <cstring>
 #include <vector>
 
+#include <kestrel/kernels/common/rows_checks.h>
 #include <kestrel/kernels/parallel.h>
 
 namespace kestrel::cpu {
@@ -14,17 +15,8 @@ int64_t rows_per_task(int64_t row_bytes) {
   return std::max<int64_t>(1, kBytesPerTask / std::max<int64_t>(1, row_bytes));
 }
 
-int64_t row_length(ConstView x) {
-  return x.shape.stride(0);
-}
-
 void check(const char* op, ConstView many, ConstView indices, ConstView few) {
-  KESTREL_CHECK(indices.dtype == DType::Int64 && indices.shape.dims() == 1, "[", op,
-                "] indices must be int64 (m), got ", indices.dtype, indices.shape);
-  KESTREL_CHECK(many.shape.dims() >= 1 && few.shape.dims() >= 1 && many.dtype == few.dtype &&
-                    few.size(0) == indices.numel() && row_length(many) == row_length(few),
-                "[", op, "] ", indices.numel(), " rows of ", many.dtype, many.shape,
-                " do not make ", few.dtype, few.shape);
+  check_rows(op, many, indices, few);
   for (int64_t i = 0; i < indices.numel(); ++i) {
     const int64_t row = indices.as<int64_t>()[i];
     KESTREL_CHECK(0 <= row && row < many.size(0), "[", op, "] index ", row, " at position ", i,
@@ -36,7 +28,7 @@ void check(const char* op, ConstView many, ConstView indices, ConstView few) {
 
 void copy_blocks(ConstView from, const Blocks& from_blocks, View to, const Blocks& to_blocks,
                  int64_t count, int64_t length) {
-  KESTREL_CHECK(from.dtype == to.dtype, "[copy_blocks] ", from.dtype, " into ", to.dtype);
+  check_copy_blocks(from, to);
   if (length <= 0) return;
   const int64_t size = size_of(from.dtype);
   const auto* source = static_cast<const std::byte*>(from.data) + from_blocks.start * size;

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include <kestrel/kernels/common/upsample.h>
 #include <kestrel/kernels/parallel.h>
 
 namespace kestrel::cpu {
@@ -17,44 +18,16 @@ void for_rows(const Shape& shape, F f) {
                });
 }
 
-void check(const char* op, ConstView x, ConstView y) {
-  KESTREL_CHECK(x.shape.dims() == 4 && y.shape.dims() == 4 && x.size(0) == y.size(0) &&
-                    x.size(3) == y.size(3) && x.dtype == y.dtype,
-                "[", op, "] ", x.dtype, x.shape, " cannot become ", y.dtype, y.shape);
-  KESTREL_CHECK(y.numel() == 0 || x.numel() > 0, "[", op, "] nothing to enlarge in ", x.shape);
-}
-
-/// First of the outputs whose nearest source is at or after `source`: ceil(source * out / in).
-int64_t first_output(int64_t source, int64_t in, int64_t out) {
-  return (source * out + in - 1) / in;
-}
-
-/// One output's two sources along one side and the weight of the second.
-struct Tap {
-  int64_t low, high;
-  double weight;
-};
-
-std::vector<Tap> taps(int64_t in, int64_t out, bool align_corners) {
-  std::vector<Tap> result;
-  for (int64_t i = 0; i < out; ++i) {
-    const auto place = static_cast<double>(i), size = static_cast<double>(in);
-    double source = 0;
-    if (!align_corners) {
-      source = std::max(0.0, (place + 0.5) * size / static_cast<double>(out) - 0.5);
-    } else if (out > 1) {
-      source = place * (size - 1) / static_cast<double>(out - 1);
-    }
-    const int64_t low = std::min(in - 1, static_cast<int64_t>(source));
-    result.push_back({low, std::min(in - 1, low + 1), source - static_cast<double>(low)});
-  }
+std::vector<BilinearTap> taps(int64_t in, int64_t out, bool align_corners) {
+  std::vector<BilinearTap> result;
+  for (int64_t i = 0; i < out; ++i) result.push_back(bilinear_tap(i, in, out, align_corners));
   return result;
 }
 
 /// The outputs that a source takes part in and with what weight, per source.
 using Uses = std::vector<std::vector<std::pair<int64_t, double>>>;
 
-Uses uses_of(const std::vector<Tap>& taps, int64_t in) {
+Uses uses_of(const std::vector<BilinearTap>& taps, int64_t in) {
   Uses uses(static_cast<size_t>(in));
   for (size_t i = 0; i < taps.size(); ++i) {
     uses[static_cast<size_t>(taps[i].low)].emplace_back(i, 1 - taps[i].weight);
@@ -66,10 +39,7 @@ Uses uses_of(const std::vector<Tap>& taps, int64_t in) {
 }  // namespace
 
 void upsample_nearest_forward(ConstView x, ConstView lateral, View y) {
-  check("upsample_nearest", x, y);
-  KESTREL_CHECK(!lateral || (lateral.shape == y.shape && lateral.dtype == y.dtype),
-                "[upsample_nearest] lateral ", lateral.dtype, lateral.shape, " does not fit ",
-                y.dtype, y.shape);
+  check_upsample_nearest(x, lateral, y);
   const Shape in = x.shape, out = y.shape;
   const int64_t channels = out[3];
   visit_compute(x.dtype, "upsample_nearest", [&]<class T>(T) {
@@ -97,7 +67,7 @@ void upsample_nearest_forward(ConstView x, ConstView lateral, View y) {
 }
 
 void upsample_nearest_backward(ConstView grad_y, View grad_x) {
-  check("upsample_nearest_backward", grad_x, grad_y);
+  check_upsample("upsample_nearest_backward", grad_x, grad_y);
   const Shape in = grad_x.shape, out = grad_y.shape;
   const int64_t channels = out[3];
   visit_compute(grad_x.dtype, "upsample_nearest_backward", [&]<class T>(T) {
@@ -107,10 +77,11 @@ void upsample_nearest_backward(ConstView grad_y, View grad_x) {
     for_rows(in, [=](int64_t n, int64_t iy) {
       std::vector<A> sums(static_cast<size_t>(channels));
       A* __restrict total = sums.data();
-      const int64_t y0 = first_output(iy, in[1], out[1]), y1 = first_output(iy + 1, in[1], out[1]);
+      const int64_t y0 = nearest_first_output(iy, in[1], out[1]),
+                    y1 = nearest_first_output(iy + 1, in[1], out[1]);
       for (int64_t ix = 0; ix < in[2]; ++ix) {
-        const int64_t x0 = first_output(ix, in[2], out[2]),
-                      x1 = first_output(ix + 1, in[2], out[2]);
+        const int64_t x0 = nearest_first_output(ix, in[2], out[2]),
+                      x1 = nearest_first_output(ix + 1, in[2], out[2]);
         std::fill(sums.begin(), sums.end(), A{0});
         for (int64_t oy = y0; oy < y1; ++oy) {
           for (int64_t ox = x0; ox < x1; ++ox) {
@@ -126,23 +97,23 @@ void upsample_nearest_backward(ConstView grad_y, View grad_x) {
 }
 
 void upsample_bilinear_forward(ConstView x, bool align_corners, View y) {
-  check("upsample_bilinear", x, y);
+  check_upsample("upsample_bilinear", x, y);
   if (y.numel() == 0) return;
   const Shape in = x.shape, out = y.shape;
   const int64_t channels = out[3];
-  const std::vector<Tap> rows = taps(in[1], out[1], align_corners);
-  const std::vector<Tap> columns = taps(in[2], out[2], align_corners);
+  const std::vector<BilinearTap> rows = taps(in[1], out[1], align_corners);
+  const std::vector<BilinearTap> columns = taps(in[2], out[2], align_corners);
   visit_compute(x.dtype, "upsample_bilinear", [&]<class T>(T) {
     using A = Accumulate<T>;
     const T* source = x.as<T>();
     T* target = y.as<T>();
     for_rows(out, [&, source, target](int64_t n, int64_t oy) {
-      const Tap& row = rows[static_cast<size_t>(oy)];
+      const BilinearTap& row = rows[static_cast<size_t>(oy)];
       const T* low = source + (n * in[1] + row.low) * in[2] * channels;
       const T* high = source + (n * in[1] + row.high) * in[2] * channels;
       const A wy = static_cast<A>(row.weight);
       for (int64_t ox = 0; ox < out[2]; ++ox) {
-        const Tap& column = columns[static_cast<size_t>(ox)];
+        const BilinearTap& column = columns[static_cast<size_t>(ox)];
         const A wx = static_cast<A>(column.weight);
         const T* __restrict a = low + column.low * channels;
         const T* __restrict b = low + column.high * channels;
@@ -160,7 +131,7 @@ void upsample_bilinear_forward(ConstView x, bool align_corners, View y) {
 }
 
 void upsample_bilinear_backward(ConstView grad_y, bool align_corners, View grad_x) {
-  check("upsample_bilinear_backward", grad_x, grad_y);
+  check_upsample("upsample_bilinear_backward", grad_x, grad_y);
   const Shape in = grad_x.shape, out = grad_y.shape;
   const int64_t channels = out[3];
   if (grad_x.numel() == 0) return;

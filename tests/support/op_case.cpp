@@ -8,7 +8,10 @@
 #include <optional>
 
 #include <kestrel/autograd/gradcheck.h>
+#include <kestrel/kernels/device.h>
 #include <kestrel/kernels/parallel.h>
+
+#include "simulator.h"
 
 namespace kestrel::testing {
 namespace {
@@ -238,14 +241,21 @@ int64_t check_gradients(const OpCase& op) {
   return cases;
 }
 
-void expect_same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b,
-                      const char* what) {
+Outcome to_host(Outcome outcome) {
+  for (auto* tensors : {&outcome.outputs, &outcome.gradients}) {
+    for (Tensor& tensor : *tensors) tensor = tensor.to(Device::cpu());
+  }
+  return outcome;
+}
+
+void expect_same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b, const char* what,
+                      const char* between) {
   ASSERT_EQ(a.size(), b.size());
   for (size_t i = 0; i < a.size(); ++i) {
     ASSERT_EQ(a[i].defined(), b[i].defined());
     if (!a[i] || a[i].numel() == 0) continue;
     EXPECT_EQ(std::memcmp(a[i].raw(), b[i].raw(), a[i].bytes()), 0)
-        << what << " " << i << " differs between one and two threads";
+        << what << " " << i << " differs between " << between;
   }
 }
 
@@ -261,11 +271,47 @@ int64_t check_threads(const OpCase& op) {
       };
       const Outcome one = with_threads(1);
       const Outcome two = with_threads(2);
-      expect_same_bits(one.outputs, two.outputs, "output");
-      expect_same_bits(one.gradients, two.gradients, "gradient");
+      expect_same_bits(one.outputs, two.outputs, "output", "one and two threads");
+      expect_same_bits(one.gradients, two.gradients, "gradient", "one and two threads");
       ++cases;
     }
   }
+  return cases;
+}
+
+/// Simulated CUDA only: bit-equal under every schedule, and right for every size of block.
+int64_t check_schedules(const OpCase& op) {
+  int64_t cases = 0;
+  const std::vector<std::string> schedules = simulator_schedules();
+  const std::vector<int> blocks{32, 64, 96, 256, 1024};
+  size_t turn = 0;
+  for (const OpConfig& config : op.configs) {
+    if (schedules.empty()) break;
+    const DType dtype = kNarrowDTypes[turn % kNarrowDTypes.size()];
+    const std::vector<Tensor> values = draw(config, dtype);
+    const Outcome want = evaluate(config, values, dtype, Device::cpu());
+    gpu::set_block_size(blocks[turn++ % blocks.size()]);
+    std::optional<Outcome> first;
+    for (const std::string& schedule : schedules) {
+      SCOPED_TRACE(label(config, dtype, Device::cuda(0)) + ", " + schedule);
+      set_simulator_schedule(schedule);
+      const Outcome got = to_host(evaluate(config, values, dtype, Device::cuda(0)));
+      const Tolerance tolerance = tolerance_of(op, dtype);
+      for (size_t i = 0; i < want.outputs.size(); ++i) {
+        expect_close(to_array(got.outputs[i]), to_array(want.outputs[i]), tolerance,
+                     "output " + std::to_string(i));
+      }
+      if (first) {
+        expect_same_bits(first->outputs, got.outputs, "output", "two schedules");
+        expect_same_bits(first->gradients, got.gradients, "gradient", "two schedules");
+      } else {
+        first = got;
+      }
+      ++cases;
+    }
+  }
+  set_simulator_schedule("");
+  if (!schedules.empty()) gpu::set_block_size(256);
   return cases;
 }
 
@@ -374,6 +420,7 @@ OpCaseRegistration::OpCaseRegistration(std::string name, std::function<OpCase()>
   add("gradcheck", check_gradcheck);
   add("gradients", check_gradients);
   add("threads", check_threads);
+  add("schedules", check_schedules);
   add("goldens", check_goldens);
   registry().emplace_back(std::move(name), std::move(make));
 }
@@ -390,6 +437,7 @@ int64_t planned_op_cases() {
     total += configs * 3 * device_count;         // forward
     total += with_gradients * 3 * device_count;  // gradcheck, gradients in two dtypes
     total += configs * 2;                        // threads
+    total += configs * static_cast<int64_t>(simulator_schedules().size());
     total += for_goldens(op, [](auto&&...) {});
   }
   return total;

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <kestrel/kernels/matmul.h>
+
+/// What matmul.h demands of its operands, checked for every device.
+namespace kestrel {
+
+/// (m, k) x (k, n) = (m, n).
+struct MatmulSizes {
+  int64_t m, n, k;
+};
+
+inline MatmulSizes check_matmul(ConstView a, ConstView b, ConstView c, const MatmulParams& p) {
+  KESTREL_CHECK(a.shape.dims() == 2 && b.shape.dims() == 2 && c.shape.dims() == 2,
+                "[matmul] operands must be matrices, got ", a.shape, ", ", b.shape, " and ",
+                c.shape);
+  const int64_t m = a.size(p.trans_a ? 1 : 0), k = a.size(p.trans_a ? 0 : 1);
+  const int64_t n = b.size(p.trans_b ? 0 : 1), k_b = b.size(p.trans_b ? 1 : 0);
+  KESTREL_CHECK(k == k_b && c.shape == (Shape{m, n}), "[matmul] ", a.shape,
+                p.trans_a ? " transposed" : "", " times ", b.shape, p.trans_b ? " transposed" : "",
+                " does not make ", c.shape);
+  KESTREL_CHECK(
+      a.dtype == b.dtype &&
+          (c.dtype == a.dtype || (a.dtype == DType::BFloat16 && c.dtype == DType::Float32)),
+      "[matmul] operands must share one dtype, got ", a.dtype, ", ", b.dtype, " and ", c.dtype);
+  if (p.bias) {
+    KESTREL_CHECK(p.bias.shape == Shape{n}, "[matmul] bias must be (", n, "), got ", p.bias.shape);
+    KESTREL_CHECK(
+        p.bias.dtype == a.dtype || (a.dtype == DType::BFloat16 && p.bias.dtype == DType::Float32),
+        "[matmul] bias must be ", a.dtype, ", got ", p.bias.dtype);
+  }
+  KESTREL_CHECK(
+      a.dtype == DType::Float32 || a.dtype == DType::Float64 || a.dtype == DType::BFloat16,
+      "[matmul] computes in float32, float64 or bfloat16, got ", a.dtype);
+  return {m, n, k};
+}
+
+}  // namespace kestrel

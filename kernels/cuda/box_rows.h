@@ -1,0 +1,55 @@
+#pragma once
+
+#include <kestrel/kernels/common/box_geometry.h>
+#include <kestrel/kernels/cuda/pack.h>
+
+/// Rows of (n, 4) float32 or float64: 16 bytes at a time where `packed`, which needs an address
+/// that is a multiple of 16.
+namespace kestrel::gpu {
+
+template <bool packed, class T>
+__device__ geometry::BoxOf<T> load_row(const T* rows, int64_t i) {
+  if constexpr (!packed) {
+    return geometry::load_box(rows + i * 4);
+  } else if constexpr (sizeof(T) == 4) {
+    const Pack<T> row = reinterpret_cast<const Pack<T>*>(rows)[i];
+    return {row[0], row[1], row[2], row[3]};
+  } else {
+    const Pack<T> low = reinterpret_cast<const Pack<T>*>(rows)[i * 2];
+    const Pack<T> high = reinterpret_cast<const Pack<T>*>(rows)[i * 2 + 1];
+    return {low[0], low[1], high[0], high[1]};
+  }
+}
+
+template <bool packed, class T>
+__device__ void store_row(const geometry::BoxOf<T>& row, T* rows, int64_t i) {
+  if constexpr (!packed) {
+    geometry::store_box(row, rows + i * 4);
+  } else if constexpr (sizeof(T) == 4) {
+    reinterpret_cast<Pack<T>*>(rows)[i] = {{row.x1, row.y1, row.x2, row.y2}};
+  } else {
+    reinterpret_cast<Pack<T>*>(rows)[i * 2] = {{row.x1, row.y1}};
+    reinterpret_cast<Pack<T>*>(rows)[i * 2 + 1] = {{row.x2, row.y2}};
+  }
+}
+
+/// Calls f(T{}, std::bool_constant<packed>{}) with the C++ type of a dtype; packed where all of the
+/// addresses allow it.
+template <class F, class... Pointers>
+void visit_rows(DType dtype, F f, Pointers... rows) {
+  const bool packed = ((reinterpret_cast<uintptr_t>(rows) % 16 == 0) && ...);
+  const auto with_type = [&]<class T>(T) {
+    if (packed) {
+      f(T{}, std::true_type{});
+    } else {
+      f(T{}, std::false_type{});
+    }
+  };
+  if (dtype == DType::Float64) {
+    with_type(double{});
+  } else {
+    with_type(float{});
+  }
+}
+
+}  // namespace kestrel::gpu

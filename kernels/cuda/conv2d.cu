@@ -1,0 +1,184 @@
+#include <kestrel/kernels/conv2d.h>
+
+#include <numeric>
+#include <vector>
+
+#include <kestrel/kernels/channels.h>
+#include <kestrel/kernels/common/conv2d_checks.h>
+#include <kestrel/kernels/cuda/conv2d_depthwise.h>
+#include <kestrel/kernels/cuda/gemm.h>
+
+namespace kestrel::gpu {
+namespace {
+
+Window forward_window(int64_t size, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
+  return {.size = small_size(size),
+          .step = small_size(stride),
+          .origin = -small_size(pad),
+          .taps = small_size(kernel),
+          .tap_step = small_size(dilation)};
+}
+
+/// The patches of the input that the output pixels read.
+template <class T>
+Patches<T> forward_patches(const Conv2dGeometry& g, const T* input) {
+  return {.data = input,
+          .batch = small_size(g.batch),
+          .pixel_stride = g.channels,
+          .group_stride = g.group_c,
+          .y = forward_window(g.height, g.kernel_h, g.stride_h, g.pad_h, g.dilation_h),
+          .x = forward_window(g.width, g.kernel_w, g.stride_w, g.pad_w, g.dilation_w),
+          .rows = make_radix(g.out_h, g.out_w),
+          .columns = make_radix(g.kernel_w, g.group_c)};
+}
+
+/// One side of a phase of the gradient of the data: the input pixels phase + i * stride, which all
+/// meet the same taps.
+struct Phase {
+  int64_t first, points;  ///< Input pixels.
+  Window window;          ///< Over the gradient of the output.
+  Taps taps;
+};
+
+std::vector<Phase> phases(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,
+                          int64_t dilation) {
+  std::vector<Phase> result;
+  for (int64_t phase = 0; phase < std::min(stride, in); ++phase) {
+    // Tap t lies (phase + pad - t * dilation) / stride pixels from grid point 0 where that is
+    // whole: for every period-th t, if any.
+    const int64_t period = stride / std::gcd(stride, dilation);
+    int64_t first = 0;
+    while (first < period && (phase + pad - first * dilation) % stride != 0) ++first;
+    const int64_t taps =
+        first < std::min(period, kernel) ? (kernel - first + period - 1) / period : 0;
+    result.push_back({.first = phase,
+                      .points = (in - phase + stride - 1) / stride,
+                      .window = {.size = small_size(out),
+                                 .step = 1,
+                                 .origin = small_size((phase + pad - first * dilation) / stride),
+                                 .taps = small_size(taps),
+                                 .tap_step = -small_size(dilation * period / stride)},
+                      .taps = {small_size(first), small_size(period), small_size(taps)}});
+  }
+  return result;
+}
+
+template <class T>
+void forward(const Conv2dGeometry& g, const T* input, const T* weight, const Epilogue<T>& epilogue,
+             Stream stream) {
+  const int64_t depth = g.kernel_h * g.kernel_w * g.group_c;
+  const ForwardProduct<T> product{.size = {g.batch * g.out_h * g.out_w, g.group_o, depth, g.groups},
+                                  .a = {forward_patches(g, input)},
+                                  .b = {{.data = weight,
+                                         .row_count = small_size(g.group_o),
+                                         .column_count = small_size(depth),
+                                         .row_stride = depth,
+                                         .group_stride = g.group_o * depth}},
+                                  .rows = {.image_stride = g.outputs, .group_stride = g.group_o}};
+  gemm(std::span(&product, 1), g.batch * g.out_h * g.out_w * g.outputs, g.outputs, epilogue, {},
+       stream);
+}
+
+template <class T>
+void backward_data(const Conv2dGeometry& g, const T* grad_output, const T* weight,
+                   const Epilogue<T>& epilogue, Stream stream) {
+  std::vector<BackwardDataProduct<T>> products;
+  for (const Phase& y : phases(g.height, g.out_h, g.kernel_h, g.stride_h, g.pad_h, g.dilation_h)) {
+    for (const Phase& x : phases(g.width, g.out_w, g.kernel_w, g.stride_w, g.pad_w, g.dilation_w)) {
+      products.push_back({.size = {g.batch * y.points * x.points, g.group_c,
+                                   y.taps.count * x.taps.count * g.group_o, g.groups},
+                          .a = {{.data = grad_output,
+                                 .batch = small_size(g.batch),
+                                 .pixel_stride = g.outputs,
+                                 .group_stride = g.group_o,
+                                 .y = y.window,
+                                 .x = x.window,
+                                 .rows = make_radix(y.points, x.points),
+                                 .columns = make_radix(x.taps.count, g.group_o)}},
+                          .b = {{.data = weight,
+                                 .kernel_h = small_size(g.kernel_h),
+                                 .kernel_w = small_size(g.kernel_w),
+                                 .channels = small_size(g.group_c),
+                                 .group_stride = g.group_o * g.kernel_h * g.kernel_w * g.group_c,
+                                 .y = y.taps,
+                                 .x = x.taps,
+                                 .rows = make_radix(x.taps.count, g.group_o)}},
+                          .rows = {.image_stride = g.height * g.width * g.channels,
+                                   .row_stride = g.stride_h * g.width * g.channels,
+                                   .pixel_stride = g.stride_w * g.channels,
+                                   .origin = (y.first * g.width + x.first) * g.channels,
+                                   .group_stride = g.group_c,
+                                   .points = make_radix(y.points, x.points)}});
+    }
+  }
+  gemm(std::span<const BackwardDataProduct<T>>(products), g.batch * g.height * g.width * g.channels,
+       g.channels, epilogue, {}, stream);
+}
+
+template <class T>
+void backward_weights(const Conv2dGeometry& g, const T* input, const T* grad_output,
+                      const Epilogue<T>& epilogue, Stream stream) {
+  const int64_t depth = g.kernel_h * g.kernel_w * g.group_c;
+  const int64_t pixels = g.batch * g.out_h * g.out_w;
+  const BackwardWeightsProduct<T> product{
+      .size = {g.group_o, depth, pixels, g.groups},
+      .a = {{.data = grad_output,
+             .row_count = small_size(pixels),
+             .column_count = small_size(g.group_o),
+             .row_stride = g.outputs,
+             .group_stride = g.group_o}},
+      .b = {forward_patches(g, input)},
+      .rows = {.image_stride = depth, .group_stride = g.group_o * depth}};
+  gemm(std::span(&product, 1), g.outputs * depth, depth, epilogue, {}, stream);
+}
+
+}  // namespace
+
+void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView residual,
+                    View output, const Conv2dParams& params, Stream stream) {
+  const Conv2dGeometry g = check_conv2d_forward(input, weight, bias, residual, output, params);
+  if (output.numel() == 0) return;
+  visit_compute(input.dtype, "conv2d", [&]<class T>(T) {
+    const auto epilogue = make_epilogue<T>(output, residual, bias, params.relu);
+    if (is_depthwise(g)) {
+      depthwise_forward(g, input.as<T>(), weight.as<T>(), epilogue, stream);
+    } else {
+      forward(g, input.as<T>(), weight.as<T>(), epilogue, stream);
+    }
+  });
+}
+
+void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_input,
+                          const Conv2dParams& params, Stream stream) {
+  const Conv2dGeometry g = check_conv2d_backward_data(grad_output, weight, grad_input, params);
+  if (grad_input.numel() == 0) return;
+  visit_compute(grad_output.dtype, "conv2d_backward_data", [&]<class T>(T) {
+    const auto epilogue = make_epilogue<T>(grad_input);
+    if (is_depthwise(g)) {
+      depthwise_backward_data(g, grad_output.as<T>(), weight.as<T>(), epilogue, stream);
+    } else {
+      backward_data(g, grad_output.as<T>(), weight.as<T>(), epilogue, stream);
+    }
+  });
+}
+
+void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_weight,
+                             View grad_bias, const Conv2dParams& params, Stream stream) {
+  const Conv2dGeometry g =
+      check_conv2d_backward_weights(input, grad_output, grad_weight, grad_bias, params);
+  if (grad_bias && g.outputs > 0) sum_channels(grad_output, grad_bias, stream);
+  if (grad_weight.numel() == 0) return;
+  visit_compute(input.dtype, "conv2d_backward_weights", [&]<class T>(T) {
+    const auto epilogue = make_epilogue<T>(grad_weight);
+    if (is_depthwise(g)) {
+      depthwise_backward_weights(g, input.as<T>(), grad_output.as<T>(), epilogue, stream);
+    } else {
+      backward_weights(g, input.as<T>(), grad_output.as<T>(), epilogue, stream);
+    }
+  });
+}
+
+/// Nothing is kept under a key: weights are read as they are.
+void conv2d_forget(uint64_t) {}
+
+}  // namespace kestrel::gpu

@@ -1,0 +1,51 @@
+#include <kestrel/kernels/matmul.h>
+
+#include <kestrel/kernels/common/matmul_checks.h>
+#include <kestrel/kernels/cuda/gemm.h>
+
+namespace kestrel::gpu {
+namespace {
+
+template <class T>
+Matrix<T> matrix(const T* data, int64_t rows, int64_t columns) {
+  return {.data = data,
+          .row_count = small_size(rows),
+          .column_count = small_size(columns),
+          .row_stride = columns};
+}
+
+/// A convolution with one tap in each of its three products, or, with both transposed, a fourth.
+template <class T>
+void multiply(const T* a, const T* b, const GemmSize& size, const MatmulParams& p,
+              const Epilogue<T>& epilogue, Stream stream) {
+  const auto [m, n, k, groups] = size;
+  const ResultRows rows{.image_stride = n};
+  const auto run = [&]<class A, class B>(const Product<A, B>& product) {
+    gemm(std::span(&product, 1), product.size.m * product.size.n, product.size.n, epilogue, {},
+         stream);
+  };
+  if (p.trans_a && p.trans_b) {
+    run(TransposedProduct<T>{size, {matrix(a, k, m)}, {matrix(b, n, k)}, rows});
+  } else if (p.trans_a) {
+    run(BackwardWeightsProduct<T>{size, {matrix(a, k, m)}, {patches_of_matrix(b, k, n)}, rows});
+  } else if (p.trans_b) {
+    run(ForwardProduct<T>{size, {patches_of_matrix(a, m, k)}, {matrix(b, n, k)}, rows});
+  } else {
+    run(BackwardDataProduct<T>{
+        size, {patches_of_matrix(a, m, k)}, {tap_weights_of_matrix(b, k, n)}, rows});
+  }
+}
+
+}  // namespace
+
+void matmul(ConstView a, ConstView b, View c, const MatmulParams& p, Stream stream) {
+  const auto [m, n, k] = check_matmul(a, b, c, p);
+  if (c.numel() == 0) return;
+  const GemmSize size{m, n, k};
+  visit_compute(a.dtype, "matmul", [&]<class T>(T) {
+    const ConstView sum = p.accumulate ? ConstView(c) : ConstView{};
+    multiply(a.as<T>(), b.as<T>(), size, p, make_epilogue<T>(c, sum, p.bias, p.relu), stream);
+  });
+}
+
+}  // namespace kestrel::gpu

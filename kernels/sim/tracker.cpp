@@ -1,0 +1,141 @@
+#include "tracker.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace cuda_sim {
+namespace {
+
+/// Whether the actor comes after what `thread` did at (epoch, clock) in the same launch.
+bool is_after(const Actor& actor, uint64_t thread, uint32_t epoch, uint32_t clock) {
+  if (thread == actor.thread) return true;
+  const uint64_t block = thread / actor.threads_per_block;
+  if (block != actor.block) return false;
+  if (epoch < actor.epoch) return true;
+  const auto in_block = static_cast<uint32_t>(thread % actor.threads_per_block);
+  return in_block / 32 == actor.warp && actor.knows[in_block % 32] >= clock;
+}
+
+/// A thread that read the cell and that the actor does not come after, or none.
+std::optional<uint64_t> unordered_reader(const Cell& cell, const Actor& actor) {
+  switch (cell.readers) {
+    case Cell::Readers::None:
+      return std::nullopt;
+    case Cell::Readers::Grid:
+      return cell.read_thread;
+    case Cell::Readers::Block:
+      if (cell.read_thread / actor.threads_per_block == actor.block &&
+          cell.read_epoch < actor.epoch) {
+        return std::nullopt;
+      }
+      return cell.read_thread;
+    case Cell::Readers::Warp:
+      break;
+  }
+  const uint64_t first = cell.read_thread - cell.read_thread % actor.threads_per_block % 32;
+  for (uint32_t lane = 0; lane < 32; ++lane) {
+    if ((cell.read_lanes >> lane & 1u) != 0 &&
+        !is_after(actor, first + lane, cell.read_epoch, cell.read_clock)) {
+      return first + lane;
+    }
+  }
+  return std::nullopt;
+}
+
+void add_reader(Cell& cell, const Actor& actor, uintptr_t pc) {
+  const uint64_t block = cell.read_thread / actor.threads_per_block;
+  const bool same_launch = cell.read_launch == actor.launch;
+  auto readers = Cell::Readers::Warp;
+  uint32_t lanes = 0;
+  if (same_launch && cell.readers != Cell::Readers::None) {
+    if (cell.readers == Cell::Readers::Grid || block != actor.block) {
+      readers = Cell::Readers::Grid;
+    } else if (cell.read_epoch == actor.epoch) {
+      const auto warp = static_cast<uint32_t>(cell.read_thread % actor.threads_per_block) / 32;
+      if (cell.readers == Cell::Readers::Block || warp != actor.warp) {
+        readers = Cell::Readers::Block;
+      } else {
+        lanes = cell.read_lanes;
+      }
+    }
+  }
+  // Lanes that this one already comes after need not be remembered.
+  if (lanes != 0 && cell.read_clock != actor.clock) {
+    uint32_t kept = 0;
+    for (uint32_t lane = 0; lane < 32; ++lane) {
+      if ((lanes >> lane & 1u) != 0 && actor.knows[lane] < cell.read_clock) kept |= 1u << lane;
+    }
+    lanes = kept;
+  }
+  cell.readers = readers;
+  cell.read_lanes = lanes | 1u << actor.lane;
+  cell.read_launch = actor.launch;
+  cell.read_epoch = actor.epoch;
+  cell.read_clock = actor.clock;
+  cell.read_thread = actor.thread;
+  cell.read_pc = pc;
+}
+
+}  // namespace
+
+Conflict touch(Cell& cell, const Actor& actor, Access access, uintptr_t pc) {
+  Conflict conflict;
+  const bool both_atomic = access == Access::Atomic && cell.write_atomic;
+  if (cell.write_launch == actor.launch && !both_atomic &&
+      !is_after(actor, cell.write_thread, cell.write_epoch, cell.write_clock)) {
+    conflict = {true, cell.write_thread, cell.write_pc, true, cell.write_launch};
+  }
+  if (access == Access::Read) {
+    add_reader(cell, actor, pc);
+    return conflict;
+  }
+  if (!conflict.found && cell.read_launch == actor.launch) {
+    if (const auto reader = unordered_reader(cell, actor)) {
+      conflict = {true, *reader, cell.read_pc, false, cell.read_launch};
+    }
+  }
+  cell.write_thread = actor.thread;
+  cell.write_pc = pc;
+  cell.write_launch = actor.launch;
+  cell.write_epoch = actor.epoch;
+  cell.write_clock = actor.clock;
+  cell.write_atomic = access == Access::Atomic;
+  cell.readers = Cell::Readers::None;
+  return conflict;
+}
+
+Cell& Shadow::cell(uintptr_t address) {
+  const size_t index = (address - begin_) >> shift_;
+  const size_t per_chunk = kChunk;
+  const size_t chunk = index / per_chunk;
+  if (cells_.empty()) cells_.resize((bytes_ >> shift_) / per_chunk + 1);
+  if (chunk >= cells_.size()) cells_.resize(chunk + 1);
+  if (!cells_[chunk]) cells_[chunk] = std::make_unique<Cell[]>(per_chunk);
+  return cells_[chunk][index % per_chunk];
+}
+
+void Shadow::refine() {
+  --shift_;
+  cells_.clear();
+}
+
+bool Shadow::written(uintptr_t address, size_t bytes) const {
+  if (written_.empty()) return false;
+  const size_t at = address - begin_;
+  return std::all_of(written_.begin() + static_cast<ptrdiff_t>(at),
+                     written_.begin() + static_cast<ptrdiff_t>(at + bytes),
+                     [](uint8_t byte) { return byte != 0; });
+}
+
+void Shadow::mark_written(uintptr_t address, size_t bytes) {
+  if (written_.empty()) written_.resize(bytes_);
+  const size_t at = address - begin_;
+  std::fill_n(written_.begin() + static_cast<ptrdiff_t>(at), bytes, uint8_t{1});
+}
+
+void Shadow::reset() {
+  cells_.clear();
+  std::fill(written_.begin(), written_.end(), uint8_t{0});
+}
+
+}  // namespace cuda_sim

@@ -1,0 +1,9 @@
+#include <gtest/gtest.h>
+
+#include "simulator.h"
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  kestrel::testing::watch_simulator();
+  return RUN_ALL_TESTS();
+}
