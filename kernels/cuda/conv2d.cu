@@ -35,9 +35,9 @@ Patches<T> forward_patches(const Conv2dGeometry& g, const T* input) {
 /// One side of a phase of the gradient of the data: the input pixels phase + i * stride, which all
 /// meet the same taps.
 struct Phase {
-  int64_t first, points;  ///< Input pixels.
-  Window window;          ///< Over the gradient of the output.
-  Taps taps;
+  int64_t first, points;        ///< Input pixels.
+  int64_t first_tap, tap_step;  ///< Of the weight.
+  Window window;                ///< Over the gradient of the output.
 };
 
 std::vector<Phase> phases(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad,
@@ -53,12 +53,13 @@ std::vector<Phase> phases(int64_t in, int64_t out, int64_t kernel, int64_t strid
         first < std::min(period, kernel) ? (kernel - first + period - 1) / period : 0;
     result.push_back({.first = phase,
                       .points = (in - phase + stride - 1) / stride,
+                      .first_tap = taps > 0 ? first : 0,
+                      .tap_step = period,
                       .window = {.size = small_size(out),
                                  .step = 1,
                                  .origin = small_size((phase + pad - first * dilation) / stride),
                                  .taps = small_size(taps),
-                                 .tap_step = -small_size(dilation * period / stride)},
-                      .taps = {small_size(first), small_size(period), small_size(taps)}});
+                                 .tap_step = -small_size(dilation * period / stride)}});
   }
   return result;
 }
@@ -79,36 +80,45 @@ void forward(const Conv2dGeometry& g, const T* input, const T* weight, const Epi
        stream);
 }
 
+/// The part of the gradient that belongs to a phase along y and one along x.
+template <class T>
+BackwardDataProduct<T> backward_data_product(const Conv2dGeometry& g, const T* grad_output,
+                                             const T* weight, const Phase& y, const Phase& x) {
+  const int64_t weight_row = g.kernel_w * g.group_c;
+  return {.size = {g.batch * y.points * x.points, g.group_c,
+                   int64_t{y.window.taps} * x.window.taps * g.group_o, g.groups},
+          .a = {{.data = grad_output,
+                 .batch = small_size(g.batch),
+                 .pixel_stride = g.outputs,
+                 .group_stride = g.group_o,
+                 .y = y.window,
+                 .x = x.window,
+                 .rows = make_radix(y.points, x.points),
+                 .columns = make_radix(x.window.taps, g.group_o)}},
+          .b = {{.data = weight + y.first_tap * weight_row + x.first_tap * g.group_c,
+                 .taps_y = y.window.taps,
+                 .channels = small_size(g.group_c),
+                 .tap_y_stride = y.tap_step * weight_row,
+                 .tap_x_stride = x.tap_step * g.group_c,
+                 .output_stride = g.kernel_h * weight_row,
+                 .group_stride = g.group_o * g.kernel_h * weight_row,
+                 .rows = make_radix(x.window.taps, g.group_o)}},
+          .rows = {.image_stride = g.height * g.width * g.channels,
+                   .row_stride = g.stride_h * g.width * g.channels,
+                   .pixel_stride = g.stride_w * g.channels,
+                   .origin = (y.first * g.width + x.first) * g.channels,
+                   .group_stride = g.group_c,
+                   .points = make_radix(y.points, x.points)}};
+}
+
 template <class T>
 void backward_data(const Conv2dGeometry& g, const T* grad_output, const T* weight,
                    const Epilogue<T>& epilogue, Stream stream) {
+  const auto columns = phases(g.width, g.out_w, g.kernel_w, g.stride_w, g.pad_w, g.dilation_w);
   std::vector<BackwardDataProduct<T>> products;
   for (const Phase& y : phases(g.height, g.out_h, g.kernel_h, g.stride_h, g.pad_h, g.dilation_h)) {
-    for (const Phase& x : phases(g.width, g.out_w, g.kernel_w, g.stride_w, g.pad_w, g.dilation_w)) {
-      products.push_back({.size = {g.batch * y.points * x.points, g.group_c,
-                                   y.taps.count * x.taps.count * g.group_o, g.groups},
-                          .a = {{.data = grad_output,
-                                 .batch = small_size(g.batch),
-                                 .pixel_stride = g.outputs,
-                                 .group_stride = g.group_o,
-                                 .y = y.window,
-                                 .x = x.window,
-                                 .rows = make_radix(y.points, x.points),
-                                 .columns = make_radix(x.taps.count, g.group_o)}},
-                          .b = {{.data = weight,
-                                 .kernel_h = small_size(g.kernel_h),
-                                 .kernel_w = small_size(g.kernel_w),
-                                 .channels = small_size(g.group_c),
-                                 .group_stride = g.group_o * g.kernel_h * g.kernel_w * g.group_c,
-                                 .y = y.taps,
-                                 .x = x.taps,
-                                 .rows = make_radix(x.taps.count, g.group_o)}},
-                          .rows = {.image_stride = g.height * g.width * g.channels,
-                                   .row_stride = g.stride_h * g.width * g.channels,
-                                   .pixel_stride = g.stride_w * g.channels,
-                                   .origin = (y.first * g.width + x.first) * g.channels,
-                                   .group_stride = g.group_c,
-                                   .points = make_radix(y.points, x.points)}});
+    for (const Phase& x : columns) {
+      products.push_back(backward_data_product(g, grad_output, weight, y, x));
     }
   }
   gemm(std::span<const BackwardDataProduct<T>>(products), g.batch * g.height * g.width * g.channels,

@@ -165,29 +165,23 @@ Patches<T> patches_of_matrix(const T* data, int64_t row_count, int64_t channels)
           .columns = make_radix(1, channels)};
 }
 
-/// Taps first, first + step, ... of one side of a kernel.
-struct Taps {
-  int first, step, count;
-};
-
-/// A weight (outputs, kernel_h, kernel_w, channels) as the matrix (taps * outputs, channels) of the
-/// taps of one phase.
+/// Taps of a weight (outputs, kernel_h, kernel_w, channels) as a matrix (taps * outputs, channels).
 template <class T>
 struct TapWeights {
   using Element = T;
   using Row = int64_t;
   using Column = int;
 
-  const T* data;
-  int kernel_h, kernel_w, channels;
-  int64_t group_stride;
-  Taps y, x;
+  const T* data;  ///< The first tap of the first output.
+  int taps_y, channels;
+  int64_t tap_y_stride, tap_x_stride, output_stride, group_stride;
   Radix rows;  ///< (tap y, tap x, output)
   Linear columns = {};
 
   __device__ Row row(const Radix::Position& p) const {
-    const int ky = y.first + p.outer * y.step, kx = x.first + p.middle * x.step;
-    return p.outer < y.count ? ((int64_t{p.inner} * kernel_h + ky) * kernel_w + kx) * channels : -1;
+    return p.outer < taps_y
+               ? p.outer * tap_y_stride + p.middle * tap_x_stride + p.inner * output_stride
+               : -1;
   }
   __device__ Column column(int i) const { return i < channels ? i : -1; }
   __device__ const T* at(Row row, Column column) const {
@@ -200,12 +194,12 @@ struct TapWeights {
 template <class T>
 TapWeights<T> tap_weights_of_matrix(const T* data, int64_t outputs, int64_t channels) {
   return {.data = data,
-          .kernel_h = 1,
-          .kernel_w = 1,
+          .taps_y = 1,
           .channels = small_size(channels),
+          .tap_y_stride = 0,
+          .tap_x_stride = 0,
+          .output_stride = channels,
           .group_stride = 0,
-          .y = {0, 1, 1},
-          .x = {0, 1, 1},
           .rows = make_radix(1, outputs)};
 }
 

@@ -327,9 +327,7 @@ Actor Machine::actor() const {
   const Thread& thread = *current_;
   Actor actor;
   actor.launch = launch_->number;
-  actor.threads_per_block = static_cast<uint32_t>(threads_.size());
-  actor.block = block_;
-  actor.thread = block_ * threads_.size() + thread.linear;
+  actor.thread = thread_id(block_, thread.linear);
   actor.warp = thread.linear / kWarpSize;
   actor.lane = thread.lane();
   actor.epoch = epoch_;
@@ -339,13 +337,12 @@ Actor Machine::actor() const {
 }
 
 std::string Machine::describe(const Thread& thread) const {
-  return describe_thread(block_ * threads_.size() + thread.linear);
+  return describe_thread(thread_id(block_, thread.linear));
 }
 
-std::string Machine::describe_thread(uint64_t thread) const {
-  const uint64_t block = thread / threads_.size();
-  const uint64_t in_block = thread % threads_.size();
-  return "thread " + std::to_string(in_block) + " of block " + std::to_string(block);
+std::string Machine::describe_thread(uint64_t thread) {
+  return "thread " + std::to_string(in_block_of(thread)) + " of block " +
+         std::to_string(block_of(thread));
 }
 
 void Machine::report(Check check, const std::string& text) {

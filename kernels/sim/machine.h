@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -57,7 +56,7 @@ struct Thread {
     Location where;
   };
   std::vector<AsyncCopy> uncommitted;
-  std::deque<std::vector<AsyncCopy>> groups;
+  std::vector<std::vector<AsyncCopy>> groups;
 
   uint32_t lane() const { return linear % kWarpSize; }
 };
@@ -107,7 +106,7 @@ class Machine {
   /// As report(), and the kernel stops when the thread next gives way.
   void stop(Check check, const std::string& text);
   std::string describe(const Thread& thread) const;
-  std::string describe_thread(uint64_t thread) const;
+  static std::string describe_thread(uint64_t thread);
 
   Schedule schedule = schedule_from_environment();
 

@@ -9,10 +9,9 @@ namespace {
 /// Whether the actor comes after what `thread` did at (epoch, clock) in the same launch.
 bool is_after(const Actor& actor, uint64_t thread, uint32_t epoch, uint32_t clock) {
   if (thread == actor.thread) return true;
-  const uint64_t block = thread / actor.threads_per_block;
-  if (block != actor.block) return false;
+  if (block_of(thread) != block_of(actor.thread)) return false;
   if (epoch < actor.epoch) return true;
-  const auto in_block = static_cast<uint32_t>(thread % actor.threads_per_block);
+  const uint32_t in_block = in_block_of(thread);
   return in_block / 32 == actor.warp && actor.knows[in_block % 32] >= clock;
 }
 
@@ -24,15 +23,14 @@ std::optional<uint64_t> unordered_reader(const Cell& cell, const Actor& actor) {
     case Cell::Readers::Grid:
       return cell.read_thread;
     case Cell::Readers::Block:
-      if (cell.read_thread / actor.threads_per_block == actor.block &&
-          cell.read_epoch < actor.epoch) {
+      if (block_of(cell.read_thread) == block_of(actor.thread) && cell.read_epoch < actor.epoch) {
         return std::nullopt;
       }
       return cell.read_thread;
     case Cell::Readers::Warp:
       break;
   }
-  const uint64_t first = cell.read_thread - cell.read_thread % actor.threads_per_block % 32;
+  const uint64_t first = cell.read_thread / 32 * 32;
   for (uint32_t lane = 0; lane < 32; ++lane) {
     if ((cell.read_lanes >> lane & 1u) != 0 &&
         !is_after(actor, first + lane, cell.read_epoch, cell.read_clock)) {
@@ -43,15 +41,16 @@ std::optional<uint64_t> unordered_reader(const Cell& cell, const Actor& actor) {
 }
 
 void add_reader(Cell& cell, const Actor& actor, uintptr_t pc) {
-  const uint64_t block = cell.read_thread / actor.threads_per_block;
   const bool same_launch = cell.read_launch == actor.launch;
+  // The commonest case, and nothing new: another reader among many.
+  if (same_launch && cell.readers == Cell::Readers::Grid) return;
   auto readers = Cell::Readers::Warp;
   uint32_t lanes = 0;
   if (same_launch && cell.readers != Cell::Readers::None) {
-    if (cell.readers == Cell::Readers::Grid || block != actor.block) {
+    if (block_of(cell.read_thread) != block_of(actor.thread)) {
       readers = Cell::Readers::Grid;
     } else if (cell.read_epoch == actor.epoch) {
-      const auto warp = static_cast<uint32_t>(cell.read_thread % actor.threads_per_block) / 32;
+      const uint32_t warp = in_block_of(cell.read_thread) / 32;
       if (cell.readers == Cell::Readers::Block || warp != actor.warp) {
         readers = Cell::Readers::Block;
       } else {

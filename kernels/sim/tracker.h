@@ -13,6 +13,17 @@
 /// anyone has written it at all. From it come memcheck, initcheck and racecheck.
 namespace cuda_sim {
 
+/// Names a thread of a grid: a block has at most 1024.
+constexpr uint64_t thread_id(uint64_t block, uint32_t in_block) {
+  return block << 10 | in_block;
+}
+constexpr uint64_t block_of(uint64_t thread) {
+  return thread >> 10;
+}
+constexpr uint32_t in_block_of(uint64_t thread) {
+  return static_cast<uint32_t>(thread & 1023);
+}
+
 /// Who makes an access: a CUDA thread at a point of its block's and warp's history.
 struct Actor {
   uint32_t launch = 0;  ///< Number of the launch, from 1.
@@ -24,7 +35,6 @@ struct Actor {
   const uint32_t* knows =
       nullptr;         ///< By lane: the warp-clock of that lane that this one is after.
   uint32_t clock = 0;  ///< This lane's own.
-  uint32_t threads_per_block = 0;
 };
 
 enum class Access : uint8_t { Read, Write, Atomic };

@@ -209,7 +209,7 @@ void cp_async_wait(int pending_groups) {
     {
       const Machine::Pause pause(machine);
       group = std::move(thread.groups.front());
-      thread.groups.pop_front();
+      thread.groups.erase(thread.groups.begin());
     }
     for (const Thread::AsyncCopy& copy : group) {
       if (tracks_accesses()) {

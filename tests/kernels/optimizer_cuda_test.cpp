@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include <kestrel/kernels/optimizer.h>
 #include <kestrel/tensor/random.h>

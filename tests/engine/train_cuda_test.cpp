@@ -1,0 +1,85 @@
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <kestrel/data/datasets/shapes.h>
+#include <kestrel/engine/train.h>
+#include <kestrel/inference/detector.h>
+
+#include "tiny_retinanet.h"
+
+// The main job on CUDA, a device or simulated: what the CPU does, it does.
+
+namespace kestrel {
+namespace {
+
+namespace fs = std::filesystem;
+
+Config smallest_config() {
+  Config config = tiny_config();
+  // No smaller pictures: batch normalisation over two values is a matter of rounding.
+  for (const char* assignment :
+       {"data.val.num_images=2", "runner.max_epochs=1", "evaluation.interval=1",
+        "log_config.interval=1", "optimizer.lr=0.001", "model.test_cfg.score_thr=0.001"}) {
+    config.apply_override(assignment);
+  }
+  return config;
+}
+
+struct TrainingRun {
+  std::vector<double> losses;  ///< By iteration, as logged: four digits after the point.
+  fs::path weights;
+};
+
+TrainingRun train(Device device, const fs::path& folder) {
+  TrainingRun run;
+  TrainOptions options{.out = folder, .seed = 3, .device = device};
+  options.log.line = [&](std::string_view text) {
+    const size_t at = text.rfind(", loss: ");
+    if (at != std::string_view::npos)
+      run.losses.push_back(std::stod(std::string(text.substr(at + 8))));
+  };
+  run.weights = train_detector(smallest_config(), options).last;
+  return run;
+}
+
+TEST(TrainCuda, TwentyStepsFollowTheCpu) {
+  if (Device::cuda_count() == 0) GTEST_SKIP() << "built without CUDA";
+  const fs::path folder = fs::temp_directory_path() / "kestrel_train_cuda";
+  fs::remove_all(folder);
+  const TrainingRun cpu = train(Device::cpu(), folder / "cpu");
+  const TrainingRun cuda = train(Device::cuda(0), folder / "cuda");
+  // The last step is told twice, as the last and at the end of the epoch.
+  ASSERT_EQ(cpu.losses.size(), 21U);
+  ASSERT_EQ(cuda.losses.size(), cpu.losses.size());
+  for (size_t i = 0; i < cpu.losses.size(); ++i) {
+    EXPECT_NEAR(cuda.losses[i], cpu.losses[i], 1e-3 * cpu.losses[i]) << "step " << i;
+  }
+
+  // Both devices, with the same weights, find the same objects.
+  Detector on_cpu = Detector::load(cuda.weights, Device::cpu());
+  Detector on_cuda = Detector::load(cuda.weights, Device::cuda(0));
+  const ShapesDataset images(
+      {.split = "test", .num_images = 2, .image_size = 64, .min_size = 10, .max_size = 40});
+  for (int64_t i = 0; i < images.size(); ++i) {
+    const auto expected = on_cpu.detect(images.load(i), {.score_threshold = 0});
+    const auto found = on_cuda.detect(images.load(i), {.score_threshold = 0});
+    ASSERT_FALSE(expected.empty());
+    ASSERT_EQ(found.size(), expected.size());
+    for (size_t k = 0; k < expected.size(); ++k) {
+      EXPECT_NEAR(found[k].score, expected[k].score, 1e-4);
+      EXPECT_EQ(found[k].class_id, expected[k].class_id);
+      EXPECT_NEAR(found[k].box.x1, expected[k].box.x1, 0.01);
+      EXPECT_NEAR(found[k].box.y1, expected[k].box.y1, 0.01);
+      EXPECT_NEAR(found[k].box.x2, expected[k].box.x2, 0.01);
+      EXPECT_NEAR(found[k].box.y2, expected[k].box.y2, 0.01);
+    }
+  }
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace kestrel

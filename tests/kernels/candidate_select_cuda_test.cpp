@@ -1,0 +1,116 @@
+#include <cmath>
+#include <limits>
+
+#include <kestrel/kernels/candidate_select.h>
+#include <kestrel/tensor/random.h>
+
+#include "../support/cuda_twin.h"
+
+namespace kestrel::testing {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr float kLowest = -std::numeric_limits<float>::infinity();
+
+class CandidateSelectCuda : public CudaTwin {
+ protected:
+  static void expect_same_pairs(const Tensor& logits, float threshold, int64_t most,
+                                int64_t shift = 0) {
+    SCOPED_TRACE(::testing::Message()
+                 << logits.numel() << " logits above " << threshold << ", " << most << " at most");
+    Tensor want = Tensor::empty({most}, DType::Int64);
+    Tensor want_values = Tensor::empty({most});
+    const int64_t count =
+        cpu::select_above(logits.view(), threshold, want.view(), want_values.view());
+    const Tensor x = upload(logits, shift);
+    Tensor got = Tensor::empty({most}, DType::Int64, Device::cuda(0));
+    Tensor got_values = Tensor::empty({most}, DType::Float32, Device::cuda(0));
+    ASSERT_EQ(gpu::select_above(x.view(), threshold, got.view(), got_values.view(), stream()),
+              count);
+    expect_same_bits(got.slice(0, count), want.slice(0, count));
+    expect_same_bits(got_values.slice(0, count), want_values.slice(0, count));
+  }
+
+  static void expect_same_rows(const Tensor& logits, int64_t most) {
+    SCOPED_TRACE(::testing::Message() << most << " rows of " << logits.shape());
+    Tensor want = Tensor::empty({most}, DType::Int64);
+    cpu::select_rows(logits.view(), want.view());
+    const Tensor x = upload(logits);
+    Tensor got = Tensor::empty({most}, DType::Int64, Device::cuda(0));
+    gpu::select_rows(x.view(), got.view(), stream());
+    expect_same_bits(got, want);
+  }
+};
+
+Tensor normal(const Shape& shape, uint64_t seed, double mean = -1, double std = 1) {
+  Tensor tensor = Tensor::empty(shape);
+  Philox random(seed);
+  fill_normal(tensor, mean, std, random);
+  return tensor;
+}
+
+/// Whole numbers, which tie; some are NaN, and zeros have both signs.
+Tensor ties(const Shape& shape, uint64_t seed) {
+  Tensor tensor = normal(shape, seed, 0, 2);
+  float* x = tensor.data<float>();
+  for (int64_t i = 0; i < tensor.numel(); ++i) x[i] = std::trunc(x[i]);
+  for (int64_t i = 0; i < tensor.numel(); i += 17) x[i] = static_cast<float>(kNan);
+  return tensor;
+}
+
+// Up to 4096 candidates are collected and sorted by one block; of more, a histogram finds the best.
+TEST_F(CandidateSelectCuda, FindsTheSameLogits) {
+  for (const DType dtype : {DType::Float32, DType::BFloat16}) {
+    for (const int64_t n : {0, 1, 100, 4097, 9000}) {
+      const Tensor logits = normal({n}, static_cast<uint64_t>(n)).to(dtype);
+      for (const int64_t most : {0, 1, 300}) expect_same_pairs(logits, -0.5f, most);
+    }
+  }
+}
+
+TEST_F(CandidateSelectCuda, TiesGoByPosition) {
+  for (const DType dtype : {DType::Float32, DType::BFloat16}) {
+    const Tensor logits = ties({9001}, 3).to(dtype);
+    expect_same_pairs(logits, 0.5f, 100, 1);
+    expect_same_pairs(logits, kLowest, 4500);
+  }
+  // All are equal: the bound is found at the last digit of the position.
+  expect_same_pairs(Tensor::full({9000}, 0.25), 0, 10);
+  expect_same_pairs(Tensor::full({9000}, 0.25), 0.25f, 10);
+  expect_same_pairs(Tensor::full({20}, kNan), kLowest, 10);
+}
+
+TEST_F(CandidateSelectCuda, MoreThanOneBlockSorts) {
+  const Tensor logits = normal({9000}, 5);
+  expect_same_pairs(logits, kLowest, 6000);
+  expect_same_pairs(logits, kLowest, 9000);
+  expect_same_pairs(logits, 1.5f, 9000);
+}
+
+TEST_F(CandidateSelectCuda, RanksTheSameRows) {
+  for (const DType dtype : {DType::Float32, DType::BFloat16}) {
+    for (const Shape& shape :
+         {Shape{0, 3}, Shape{5, 0}, Shape{7, 1}, Shape{33, 3}, Shape{40, 80}, Shape{5000, 2}}) {
+      expect_same_rows(normal(shape, 6).to(dtype), shape[0]);
+      expect_same_rows(ties(shape, 7).to(dtype), (shape[0] + 2) / 3);
+    }
+  }
+}
+
+TEST_F(CandidateSelectCuda, DoesNotDependOnBlockOrSchedule) {
+  const Tensor logits = ties({5000}, 8);
+  for_each_setting([&] {
+    expect_same_pairs(logits, -0.5f, 50);
+    expect_same_rows(logits.reshape({500, 10}), 70);
+  });
+}
+
+TEST_F(CandidateSelectCuda, RefusesWhatDoesNotFit) {
+  Tensor two = Tensor::empty({2}, DType::Int64), three = Tensor::empty({3});
+  const Tensor logits = normal({1, 5}, 9);
+  EXPECT_THROW(gpu::select_above(logits.view(), 0, two.view(), three.view(), stream()), Error);
+  EXPECT_THROW(gpu::select_rows(logits.view(), two.view(), stream()), Error);
+}
+
+}  // namespace
+}  // namespace kestrel::testing
