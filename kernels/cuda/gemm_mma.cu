@@ -149,12 +149,12 @@ using Loader =
     TileLoader<Source, kSide, kDepth<typename Source::Element>, threads_of(kSide), kAligned>;
 
 /// Blocks that should fit on a multiprocessor: as many as their registers allow without spills.
-constexpr int blocks_of(int side, bool aligned) {
-  return side == 128 ? 2 : (aligned ? 4 : 3);
+constexpr int blocks_of(int side, bool aligned, bool tf32) {
+  return side == 128 ? (tf32 ? 1 : 2) : (aligned ? 4 : 3);
 }
 
 template <class T, int kSide, bool kAligned, class A, class B>
-__global__ void __launch_bounds__(threads_of(kSide), blocks_of(kSide, kAligned))
+__global__ void __launch_bounds__(threads_of(kSide), blocks_of(kSide, kAligned, sizeof(T) == 4))
     mma_kernel(GemmGrid grid, A a, B b, ResultRows rows, bool packed, Epilogue<T> epilogue) {
   const GemmBlock block = grid.block<kSide, kDepth<T>>();
   a.data += block.group * a.group_stride;

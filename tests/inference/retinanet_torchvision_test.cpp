@@ -126,8 +126,11 @@ TEST_P(TorchvisionRetinaNet, DetectionsAreTorchvisions) {
 }
 
 // Losses: 1e-5, relative. Gradients: norm and two projections of each parameter's within 4e-3 of
-// its norm (a cosine of 0.99999 is 4.5e-3), since a ReLU whose input rounds to the other side of
-// zero changes single terms.
+// its norm (a cosine of 0.99999 is 4.5e-3). Almost all agree to 1e-5. But a ReLU whose input rounds
+// to the other side of zero changes every gradient before it: torchvision's own float32 and float64
+// differ by 1.7e-3 so in r18_frozen, and here in r18_bn_gn one in the classification tower's third
+// convolution does on P3, where all that comes after it agrees to 3e-6 and what comes before does
+// not.
 TEST_P(TorchvisionRetinaNet, LossesAndGradientsAreTorchvisions) {
   model->train();
   const Losses losses = model->losses(batch);

@@ -38,7 +38,8 @@ __device__ float warp_sum(float value) {
   return value;
 }
 
-// racecheck ----------------------------------------------------------------------------------------
+// racecheck
+// ----------------------------------------------------------------------------------------
 
 __device__ float block_sum_without_last_barrier(float value, float* scratch) {
   value = warp_sum(value);
@@ -121,7 +122,8 @@ __global__ void bytes_collide(unsigned char* out) {
   out[threadIdx.x / 2] = static_cast<unsigned char>(threadIdx.x);  // PLANTED bytes_collide
 }
 
-// memcheck -----------------------------------------------------------------------------------------
+// memcheck
+// -----------------------------------------------------------------------------------------
 
 __global__ void global_overflow(float* out) {
   out[threadIdx.x + 1] = 1;  // PLANTED global_overflow
@@ -173,7 +175,8 @@ __global__ void others_local(float** slot, float* out) {
   __syncthreads();
 }
 
-// initcheck ----------------------------------------------------------------------------------------
+// initcheck
+// ----------------------------------------------------------------------------------------
 
 __global__ void unwritten_shared(float* out) {
   SHARED(float, tile, [64]);
@@ -231,7 +234,8 @@ __global__ void fragment_stride(const unsigned short* in, float* out) {
   out[threadIdx.x] = static_cast<float>(a[0]);
 }
 
-// synccheck ----------------------------------------------------------------------------------------
+// synccheck
+// ----------------------------------------------------------------------------------------
 
 __global__ void early_return(float* out) {
   if (threadIdx.x == 5) return;
@@ -282,8 +286,12 @@ __global__ void barrier_against_shuffle(int* out) {
 }
 
 __global__ void nothing(float*) {}
-__global__ void write_one(float* out) { out[threadIdx.x] = 1; }
-__global__ void read_one(const float* in, float* out) { out[threadIdx.x] = in[threadIdx.x]; }
+__global__ void write_one(float* out) {
+  out[threadIdx.x] = 1;
+}
+__global__ void read_one(const float* in, float* out) {
+  out[threadIdx.x] = in[threadIdx.x];
+}
 
 template <class T>
 void on_buffer(void (*kernel)(T*), size_t count, dim3 grid, dim3 block, size_t shared = 0) {
@@ -321,7 +329,8 @@ const std::vector<Bug>& bugs() {
       {"half_warp_sync", Check::Race, [] { on_buffer(half_warp_sync, 32, 1, 32); }},
       {"bytes_collide", Check::Race, [] { on_buffer(bytes_collide, 32, 1, 32); }},
       {"global_overflow", Check::Memory, [] { on_buffer(global_overflow, 32, 1, 32); }},
-      {"global_overflow_read", Check::Memory, [] { on_buffers(global_overflow_read, 33, 33 + 31); }},
+      {"global_overflow_read", Check::Memory,
+       [] { on_buffers(global_overflow_read, 33, 33 + 31); }},
       {"global_underflow", Check::Memory, [] { on_buffer(global_underflow, 32, 1, 32); }},
       {"shared_overflow", Check::Memory, [] { on_buffer(shared_overflow, 32, 1, 32); }},
       {"dynamic_shared_overflow", Check::Memory,
@@ -351,8 +360,7 @@ const std::vector<Bug>& bugs() {
       {"before_the_copy_arrives", Check::Initialisation,
        [] { on_buffers(before_the_copy_arrives, 128, 32); }},
       {"copy_without_barrier", Check::Race, [] { on_buffers(copy_without_barrier, 128, 32); }},
-      {"one_group_too_few", Check::Initialisation,
-       [] { on_buffers(one_group_too_few, 128, 32); }},
+      {"one_group_too_few", Check::Initialisation, [] { on_buffers(one_group_too_few, 128, 32); }},
       {"fragment_stride", Check::Memory,
        [] {
          const Buffer<unsigned short> in(256);
@@ -364,15 +372,16 @@ const std::vector<Bug>& bugs() {
        [] { on_buffer(barriers_in_both_arms, 64, 1, 64); }},
       {"barrier_in_loop", Check::Synchronisation, [] { on_buffer(barrier_in_loop, 64, 1, 64); }},
       {"absent_lane", Check::Synchronisation, [] { on_buffer(absent_lane, 32, 1, 32); }},
-      {"lane_outside_mask", Check::Synchronisation, [] { on_buffer(lane_outside_mask, 32, 1, 32); }},
+      {"lane_outside_mask", Check::Synchronisation,
+       [] { on_buffer(lane_outside_mask, 32, 1, 32); }},
       {"not_in_own_mask", Check::Synchronisation, [] { on_buffer(not_in_own_mask, 32, 1, 32); }},
       {"barrier_against_shuffle", Check::Synchronisation,
        [] { on_buffer(barrier_against_shuffle, 32, 1, 32); }},
       // Mistakes of the host: no line of a kernel.
       {"too_many_threads", Check::Launch, [] { on_buffer(nothing, 1, 1, 1056); }, true},
       {"empty_grid", Check::Launch, [] { on_buffer(nothing, 1, 0, 32); }, true},
-      {"too_much_shared_memory", Check::Launch,
-       [] { on_buffer(nothing, 1, 1, 32, 49 * 1024); }, true},
+      {"too_much_shared_memory", Check::Launch, [] { on_buffer(nothing, 1, 1, 32, 49 * 1024); },
+       true},
       {"host_pointer_argument", Check::Launch,
        [] {
          static float host[32];
