@@ -184,24 +184,25 @@ __global__ void tile_sums_kernel(ChannelTiles t, Source source, Sums* sums) {
   }
 }
 
-inline constexpr int kJoinTileThreads = kWarp * kWarp;
+inline constexpr int kJoinTileWarps = 16;
+inline constexpr int kJoinTileThreads = kJoinTileWarps * kWarp;
 
 /// Joins the chunks of each image: finish(i, total), i counting the channels of all images. A warp
-/// takes every 32nd chunk of 32 channels.
+/// takes every 16th chunk of 32 channels.
 template <class Join, class Finish>
 __global__ void __launch_bounds__(kJoinTileThreads)
     join_tiles_kernel(ChannelTiles t, int64_t channels, const Sums* sums, Finish finish) {
-  SHARED(double, count, [kWarp][kWarp]);
-  SHARED(double, first, [kWarp][kWarp]);
-  SHARED(double, second, [kWarp][kWarp]);
+  SHARED(double, count, [kJoinTileWarps][kWarp]);
+  SHARED(double, first, [kJoinTileWarps][kWarp]);
+  SHARED(double, second, [kJoinTileWarps][kWarp]);
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int64_t i = int64_t{blockIdx.x} * kWarp + lane;
   const bool exists = i < t.images * channels;
   const int64_t image = i / channels, channel = i % channels;
-  const int64_t mine = exists ? (t.chunks - warp + kWarp - 1) / kWarp : 0;
+  const int64_t mine = exists ? (t.chunks - warp + kJoinTileWarps - 1) / kJoinTileWarps : 0;
   const Partial part = Join::join(mine, [&](int64_t k) {
-    const int64_t chunk = image * t.chunks + warp + k * kWarp;
+    const int64_t chunk = image * t.chunks + warp + k * kJoinTileWarps;
     const Sums own = sums[chunk * channels + channel];
     return Partial{static_cast<double>(t.rows_of(chunk)), own.a, own.b};
   });
@@ -210,7 +211,7 @@ __global__ void __launch_bounds__(kJoinTileThreads)
   second[warp][lane] = part.b;
   __syncthreads();
   if (warp == 0 && exists) {
-    const Partial total = Join::join(min(int64_t{kWarp}, t.chunks), [&](int64_t w) {
+    const Partial total = Join::join(min(int64_t{kJoinTileWarps}, t.chunks), [&](int64_t w) {
       return Partial{count[w][lane], first[w][lane], second[w][lane]};
     });
     finish(i, total);

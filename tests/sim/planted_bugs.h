@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ struct Bug {
   cuda_sim::Check check;
   std::function<void()> run;
   bool of_the_host = false;  ///< Not on a line of a kernel.
+
+  friend void PrintTo(const Bug& bug, std::ostream* out) { *out << bug.name; }
 };
 const std::vector<Bug>& bugs();
 
