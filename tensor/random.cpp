@@ -63,6 +63,10 @@ int64_t Philox::integer(int64_t low, int64_t high) {
   return static_cast<int64_t>(static_cast<uint64_t>(low) + word % range);
 }
 
+double Philox::uniform(double low, double high) {
+  return low + (high - low) * uniform();
+}
+
 double Philox::normal() {
   const double radius = std::sqrt(-2 * std::log(1 - uniform()));
   return radius * std::cos(2 * std::numbers::pi * uniform());

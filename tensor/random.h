@@ -17,7 +17,8 @@ class Philox {
   uint32_t next();
   /// Uniform in [0, 1) with 53 bits.
   double uniform();
-  double uniform(double low, double high) { return low + (high - low) * uniform(); }
+  /// Uniform in [low, high); not inline, so that every caller gets the same rounding.
+  double uniform(double low, double high);
   /// Uniform integer in [low, high), without bias. Throws where the range is empty.
   int64_t integer(int64_t low, int64_t high);
   /// Standard normal (Box-Muller).
