@@ -40,7 +40,7 @@ struct Boxes {
   const uint8_t* valid;
   int64_t g;
   const float* truths;
-  bool packed;
+  bool packed;  ///< Anchors and ground truths.
 };
 
 __device__ int64_t own_anchor() {
@@ -72,7 +72,8 @@ __device__ void visit_truths(const Boxes& boxes, const unsigned* truth_best, Til
     const int size = static_cast<int>(boxes.g - first < kTile ? boxes.g - first : kTile);
     __syncthreads();
     for (int t = static_cast<int>(threadIdx.x); t < size; t += static_cast<int>(blockDim.x)) {
-      const auto box = geometry::load_box(boxes.truths + (first + t) * 4);
+      const auto box = boxes.packed ? load_row<true>(boxes.truths, first + t)
+                                    : load_row<false>(boxes.truths, first + t);
       tile.box[t] = box;
       tile.area[t] = geometry::area(box);
       tile.usable[t] = geometry::has_finite_area(box);
@@ -219,8 +220,12 @@ void take_first(const Boxes& boxes, float minimum, const unsigned* truth_best, i
 void anchor_assign(ConstView anchors, ConstView valid, ConstView truths, const AssignParams& params,
                    View assigned, View max_iou, Stream stream) {
   check_anchor_assign(anchors, valid, truths, assigned, max_iou);
-  const Boxes boxes{assigned.numel(), anchors.as<float>(), valid ? valid.as<uint8_t>() : nullptr,
-                    truths.size(0),   truths.as<float>(),  is_packed(anchors.as<float>(), 4)};
+  const Boxes boxes{assigned.numel(),
+                    anchors.as<float>(),
+                    valid ? valid.as<uint8_t>() : nullptr,
+                    truths.size(0),
+                    truths.as<float>(),
+                    is_packed(anchors.as<float>(), 4) && is_packed(truths.as<float>(), 4)};
   if (boxes.n == 0) return;
   const Thresholds thresholds{static_cast<float>(params.pos_iou_thr),
                               static_cast<float>(params.neg_iou_lower),

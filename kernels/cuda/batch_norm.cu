@@ -67,7 +67,7 @@ struct MeanTable {
 /// What the sums of a channel's gradient give; gradients that are not wanted are null.
 template <class A>
 struct StoreGradients {
-  double count, eps;
+  double share, eps;  ///< 1 / values of a channel.
   const A* variance;
   const A* weight;
   A* grad_weight;
@@ -78,9 +78,9 @@ struct StoreGradients {
     const double rstd = 1 / std::sqrt(static_cast<double>(variance[c]) + eps);
     if (grad_weight) grad_weight[c] = static_cast<A>(sums.b * rstd);
     if (grad_bias) grad_bias[c] = static_cast<A>(sums.a);
-    const auto scale = static_cast<double>(scale_of(variance[c], weight, eps, c));
-    slope[c] = static_cast<A>(scale * rstd * rstd * sums.b / count);
-    offset[c] = static_cast<A>(scale * sums.a / count);
+    const double scale = weight ? rstd * static_cast<double>(weight[c]) : rstd;
+    slope[c] = static_cast<A>(scale * rstd * rstd * sums.b * share);
+    offset[c] = static_cast<A>(scale * sums.a * share);
   }
 };
 
@@ -154,14 +154,14 @@ void batch_norm_backward(ConstView x, ConstView y, ConstView grad_y, ConstView m
     const bool centred = grad_x && params.batch_statistics;
     const Scratch<A> slope(map.channels, stream), offset(map.channels, stream);
     if (grad_weight || grad_bias || centred) {
-      const StoreGradients<A> store{count_of(map),
-                                    params.eps,
-                                    v,
-                                    w,
-                                    data_or_null<A>(grad_weight),
-                                    data_or_null<A>(grad_bias),
-                                    slope.get(),
-                                    offset.get()};
+      const StoreGradients<A> store{.share = 1 / count_of(map),
+                                    .eps = params.eps,
+                                    .variance = v,
+                                    .weight = w,
+                                    .grad_weight = data_or_null<A>(grad_weight),
+                                    .grad_bias = data_or_null<A>(grad_bias),
+                                    .slope = slope.get(),
+                                    .offset = offset.get()};
       normalize::gradient_sums(map, x.as<T>(), mask, grad_y.as<T>(), MeanTable<A>{m}, store,
                                stream);
     }

@@ -26,10 +26,13 @@ __device__ void store_row(const geometry::BoxOf<T>& row, T* rows, int64_t i) {
   if constexpr (!packed) {
     geometry::store_box(row, rows + i * 4);
   } else if constexpr (sizeof(T) == 4) {
-    reinterpret_cast<Pack<T>*>(rows)[i] = {{row.x1, row.y1, row.x2, row.y2}};
+    const Pack<T> pack{{row.x1, row.y1, row.x2, row.y2}};
+    reinterpret_cast<Pack<T>*>(rows)[i] = pack;
   } else {
-    reinterpret_cast<Pack<T>*>(rows)[i * 2] = {{row.x1, row.y1}};
-    reinterpret_cast<Pack<T>*>(rows)[i * 2 + 1] = {{row.x2, row.y2}};
+    const Pack<T> low{{row.x1, row.y1}};
+    const Pack<T> high{{row.x2, row.y2}};
+    reinterpret_cast<Pack<T>*>(rows)[i * 2] = low;
+    reinterpret_cast<Pack<T>*>(rows)[i * 2 + 1] = high;
   }
 }
 

@@ -90,15 +90,21 @@ __global__ void histogram_kernel(int64_t units, Source source, int high, int low
 __global__ void narrow_kernel(int64_t k, int64_t capacity, int high, int low, Selection* selection,
                               uint32_t* bins) {
   SHARED(int64_t, scratch, [kWarp]);
-  constexpr int kOwn = kBins / kNarrowThreads;
+  using Bins = Pack<uint32_t>;
+  constexpr int kPacks = kBins / kNarrowThreads / Bins::kSize;
+  constexpr int kOwn = kPacks * Bins::kSize;
   const Selection before = *selection;
   uint32_t counts[kOwn];
   int64_t sum = 0;
-  for (int b = 0; b < kOwn; ++b) {
-    uint32_t& bin = bins[threadIdx.x * kOwn + b];
-    counts[b] = bin;
-    bin = 0;
-    sum += counts[b];
+  for (int p = 0; p < kPacks; ++p) {
+    Bins& pack = vectors<Bins::kSize>(bins)[threadIdx.x * kPacks + p];
+    const Bins own = pack;
+    const Bins none{};
+    pack = none;
+    for (int b = 0; b < Bins::kSize; ++b) {
+      counts[p * Bins::kSize + b] = own[b];
+      sum += own[b];
+    }
   }
   int64_t total = 0;
   int64_t upto = before.below + block_exclusive_sum(sum, scratch, total);
@@ -191,9 +197,11 @@ __global__ void row_keys_kernel(int64_t n, int64_t width, int lanes, const Vecto
   const int64_t row = segment.begin + segment.lane / lanes;
   const int first = segment.lane % lanes;
   const bool inside = row < segment.end;
+  const Vector<T, size>* own = logits + row * width;
   float best = -std::numeric_limits<float>::infinity();
-  for (int64_t c = first; inside && c < width; c += lanes) {
-    const Vector<T, size> x = logits[row * width + c];
+  for (int64_t c = first - sector_skew(own, lanes); inside && c < width; c += lanes) {
+    if (c < 0) continue;
+    const Vector<T, size> x = own[c];
     for (int k = 0; k < size; ++k) {
       const auto value = static_cast<float>(x[k]);
       best = value > best ? value : best;

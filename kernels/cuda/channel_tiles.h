@@ -190,7 +190,7 @@ inline constexpr int kJoinTileThreads = kJoinTileWarps * kWarp;
 /// Joins the chunks of each image: finish(i, total), i counting the channels of all images. A warp
 /// takes every 16th chunk of 32 channels.
 template <class Join, class Finish>
-__global__ void __launch_bounds__(kJoinTileThreads)
+__global__ void __launch_bounds__(kJoinTileThreads, 1)
     join_tiles_kernel(ChannelTiles t, int64_t channels, const Sums* sums, Finish finish) {
   SHARED(double, count, [kJoinTileWarps][kWarp]);
   SHARED(double, first, [kJoinTileWarps][kWarp]);

@@ -122,8 +122,8 @@ __device__ void store_sums(const Sums<kSide>& sums, float* stage, int row, int c
       const int at = j * 8 + lane % 4 * 2;
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        *reinterpret_cast<Run<float, 2>*>(stage + staged(lane / 4 + half * 8, at)) = {
-            sums[i][j][half * 2], sums[i][j][half * 2 + 1]};
+        const Run<float, 2> pair = {sums[i][j][half * 2], sums[i][j][half * 2 + 1]};
+        *reinterpret_cast<Run<float, 2>*>(stage + staged(lane / 4 + half * 8, at)) = pair;
       }
     }
     __syncwarp();

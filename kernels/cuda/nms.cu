@@ -23,6 +23,9 @@ constexpr int kChunk = 1024;
 constexpr int kWords = kChunk / kWarp;
 static_assert(kWords == kWarp, "a lane looks at one word of a chunk");
 
+/// Threads of a block that looks for suppressors in a chunk.
+constexpr int kPairThreads = 256;
+
 /// Boxes that a block tests its own against at a time.
 constexpr int kTile = 128;
 
@@ -66,22 +69,25 @@ __global__ void gather_kernel(int64_t n, const uint64_t* keys, const float* boxe
 }
 
 /// suppressors (kWords, kChunk): bit k of (w, i) says that box 32 w + k of the chunk, which comes
-/// before box i, suppresses it if kept. Only words up to i / 32 are written.
-__global__ void suppressor_kernel(int64_t items, int64_t n, int64_t begin,
-                                  const Candidate* candidates, float threshold, int64_t limit,
-                                  const NmsState* state, uint32_t* suppressors) {
-  const bool full = state->kept >= limit;
-  for (const int64_t item : grid_stride(items)) {
-    const auto word = static_cast<int>(item / kChunk);
-    const auto i = static_cast<int>(item % kChunk);
-    if (full || word > i / kWarp || begin + i >= n) continue;
+/// before box i, suppresses it if kept. Only words up to i / 32 are written. Blocks (kChunk /
+/// kPairThreads, kWords) of kPairThreads.
+__global__ void suppressor_kernel(int64_t n, int64_t begin, const Candidate* candidates,
+                                  float threshold, int64_t limit, const NmsState* state,
+                                  uint32_t* suppressors) {
+  SHARED(Candidate, earlier, [kWarp]);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int word = static_cast<int>(blockIdx.y);
+  const int i = static_cast<int>(blockIdx.x) * kPairThreads + thread;
+  const int64_t first = begin + word * kWarp;
+  if (thread < kWarp && first + thread < n) earlier[thread] = candidates[first + thread];
+  __syncthreads();
+  if (state->kept < limit && begin + i < n && word <= i / kWarp) {
     const Candidate own = candidates[begin + i];
     uint32_t bits = 0;
     for (int k = 0; k < kWarp && word * kWarp + k < i; ++k) {
-      const Candidate earlier = candidates[begin + word * kWarp + k];
-      if (suppress_each_other(earlier, own, threshold)) bits |= 1u << k;
+      if (suppress_each_other(earlier[k], own, threshold)) bits |= 1u << k;
     }
-    suppressors[item] = bits;
+    suppressors[word * kChunk + i] = bits;
   }
 }
 
@@ -176,8 +182,8 @@ void sweep(int64_t n, const uint64_t* keys, const Candidate* candidates, uint8_t
   const int threads = block_size();
   for (int64_t begin = 0; begin < n; begin += kChunk) {
     const int64_t end = std::min(n, begin + kChunk);
-    launch_1d(suppressor_kernel, int64_t{kWords} * kChunk, stream, n, begin, candidates, threshold,
-              limit, state, suppressors.get());
+    launch(suppressor_kernel, {dim3(kChunk / kPairThreads, kWords), dim3(kPairThreads), 0, stream},
+           n, begin, candidates, threshold, limit, state, suppressors.get());
     launch(settle_kernel, {dim3(1), dim3(kChunk), 0, stream}, n, begin, keys, gone,
            suppressors.get(), limit, state, chosen.get(), kept);
     if (end == n) break;

@@ -82,6 +82,15 @@ void SegmentSums::join(T* out) const {
   launch(join_sums_kernel<T>, {dim3(1), dim3(kJoinThreads), 0, stream_}, count_, sums_.get(), out);
 }
 
+/// Items by which a row that a whole warp reads begins behind a sector of memory: where the lanes
+/// begin as much before it, no request straddles one sector more than it must.
+template <class V>
+__device__ int sector_skew(const V* row, int lanes) {
+  constexpr uintptr_t kSector = 32;
+  return lanes == kWarp ? static_cast<int>(reinterpret_cast<uintptr_t>(row) % kSector / sizeof(V))
+                        : 0;
+}
+
 /// Lanes that share a row of `width` items: enough for the row, at most a warp; a power of two.
 inline int lanes_per_row(int64_t width) {
   int lanes = 1;

@@ -98,7 +98,9 @@ __device__ unsigned lanes_with_digit(int digit) {
 
 __global__ void move_kernel(int64_t n, const uint64_t* from, int bit, const uint32_t* before,
                             const uint32_t* totals, uint64_t* to) {
-  SHARED(uint32_t, next, [kWarps][kDigits]);  // per warp: where its next key with a digit goes
+  SHARED(uint32_t, next, [kWarps][kDigits]);  // per warp: where in the tile its next key goes
+  SHARED(uint32_t, shift, [kDigits]);         // from a key's place in the tile to that in `to`
+  SHARED(uint64_t, sorted, [kTile]);
   SHARED(uint32_t, scratch, [kWarp]);
   const int thread = static_cast<int>(threadIdx.x);
   const int lane = thread % kWarp;
@@ -106,12 +108,13 @@ __global__ void move_kernel(int64_t n, const uint64_t* from, int bit, const uint
   for (int w = 0; w < kWarps; ++w) next[w][thread] = 0;
   __syncthreads();
 
-  const int64_t begin = int64_t{blockIdx.x} * kTile + warp * (kWarp * kKeysPerThread) + lane;
+  const int64_t begin = blockIdx.x * kTile;
+  const int64_t own = begin + warp * (kWarp * kKeysPerThread) + lane;
   uint64_t keys[kKeysPerThread];
   uint32_t ranks[kKeysPerThread];  // among the warp's keys with the same digit
   for (int k = 0; k < kKeysPerThread; ++k) {
-    const int64_t i = begin + k * kWarp;
-    // What lies beyond the end comes last in its tile and digit, and is not moved.
+    const int64_t i = own + k * kWarp;
+    // What lies beyond the end comes last in its tile, and is not moved.
     keys[k] = i < n ? from[i] : ~uint64_t{0};
     const int digit = digit_of(keys[k], bit);
     const unsigned same = lanes_with_digit(digit);
@@ -123,19 +126,31 @@ __global__ void move_kernel(int64_t n, const uint64_t* from, int bit, const uint
     }
     __syncwarp();
   }
+  __syncthreads();
 
-  // A thread per digit: keys with smaller digits, with this one in earlier tiles, in earlier warps.
+  // A thread per digit: keys of the tile with smaller digits, and with this one in earlier warps.
+  uint32_t count = 0;
+  for (int w = 0; w < kWarps; ++w) count += next[w][thread];
   uint32_t all = 0;
-  uint32_t place = block_exclusive_sum(totals[thread], scratch, all);
-  place += before[int64_t{thread} * gridDim.x + blockIdx.x];
+  uint32_t place = block_exclusive_sum(count, scratch, all);
+  const uint32_t smaller = block_exclusive_sum(totals[thread], scratch, all);
+  shift[thread] = smaller + before[int64_t{thread} * gridDim.x + blockIdx.x] - place;
   for (int w = 0; w < kWarps; ++w) {
-    const uint32_t count = next[w][thread];
+    const uint32_t of_warp = next[w][thread];
     next[w][thread] = place;
-    place += count;
+    place += of_warp;
   }
   __syncthreads();
+  // Through shared memory, so that keys which end up side by side are written together.
   for (int k = 0; k < kKeysPerThread; ++k) {
-    if (begin + k * kWarp < n) to[next[warp][digit_of(keys[k], bit)] + ranks[k]] = keys[k];
+    sorted[next[warp][digit_of(keys[k], bit)] + ranks[k]] = keys[k];
+  }
+  __syncthreads();
+  for (int place_in_tile = thread; place_in_tile < kTile; place_in_tile += kThreads) {
+    const uint64_t key = sorted[place_in_tile];
+    if (begin + place_in_tile < n) {
+      to[shift[digit_of(key, bit)] + static_cast<uint32_t>(place_in_tile)] = key;
+    }
   }
 }
 
