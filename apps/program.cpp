@@ -27,14 +27,27 @@ const CLI::App& chosen_command(const CLI::App& app) {
   return chosen.empty() ? app : chosen_command(*chosen.front());
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
 int report_usage(const CLI::App& app, const CLI::ParseError& error) {
   std::string text = error.what();
   const CLI::App& command = chosen_command(app);
+  const std::vector<std::string> words = command.remaining();
   std::vector<std::string> names;
-  for (const CLI::Option* option : command.get_options()) names.push_back(option->get_name());
   for (const CLI::App* sub : command.get_subcommands({})) names.push_back(sub->get_name());
-  for (const std::string& word : command.remaining()) {
-    text += did_you_mean(word.substr(0, word.find('=')), names);
+  if (!names.empty() && !words.empty() && !words.front().starts_with('-')) {
+    const std::string near = did_you_mean(words.front(), names);
+    text = "there is no command '" + words.front() + "'" +
+           (near.empty() ? "; there are: " + joined(names) : near);
+  } else {
+    for (const CLI::Option* option : command.get_options()) names.push_back(option->get_name());
+    for (const std::string& word : words) {
+      text += did_you_mean(word.substr(0, word.find('=')), names);
+    }
   }
   std::fprintf(stderr, "%s: %s\nRun with --help to see what there is.\n", app.get_name().c_str(),
                text.c_str());

@@ -58,6 +58,7 @@ void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_inp
                           const Conv2dParams& params, Stream stream);
 void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_weight,
                              View grad_bias, const Conv2dParams& params, Stream stream);
+/// Does nothing: on a GPU weights are read as they are, and nothing is kept under a weight_key.
 void conv2d_forget(uint64_t weight_key);
 
 }  // namespace gpu

@@ -197,11 +197,10 @@ __global__ void row_keys_kernel(int64_t n, int64_t width, int lanes, const Vecto
   const int64_t row = segment.begin + segment.lane / lanes;
   const int first = segment.lane % lanes;
   const bool inside = row < segment.end;
-  const Vector<T, size>* own = logits + row * width;
+  const int skew = sector_skew<Vector<T, size>>(row * width, lanes);
   float best = -std::numeric_limits<float>::infinity();
-  for (int64_t c = first - sector_skew(own, lanes); inside && c < width; c += lanes) {
-    if (c < 0) continue;
-    const Vector<T, size> x = own[c];
+  for (int64_t c = first - skew; inside && c < width; c += lanes) {
+    const Vector<T, size> x = logits[row * width + (c < 0 ? 0 : c)];
     for (int k = 0; k < size; ++k) {
       const auto value = static_cast<float>(x[k]);
       best = value > best ? value : best;

@@ -188,7 +188,6 @@ void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_w
   });
 }
 
-/// Nothing is kept under a key: weights are read as they are.
 void conv2d_forget(uint64_t) {}
 
 }  // namespace kestrel::gpu

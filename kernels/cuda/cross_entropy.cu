@@ -41,10 +41,10 @@ __global__ void softmax_forward_kernel(int64_t n, int64_t classes, int lanes,
   // One pass: the sum so far is of exp(x - own), and shrinks where a larger logit turns up.
   A own = classes > 0 ? -kInfinity : A(0);
   A total = 0;
-  const Vector<T, size>* from = logits + row * width;
-  for (int64_t c = first - sector_skew(from, lanes); inside && c < width; c += lanes) {
+  const int skew = sector_skew<Vector<T, size>>(row * width, lanes);
+  for (int64_t c = first - skew; inside && c < width; c += lanes) {
+    const Vector<T, size> pack = logits[row * width + (c < 0 ? 0 : c)];
     if (c < 0) continue;
-    const Vector<T, size> pack = from[c];
     for (int k = 0; k < size; ++k) {
       const A x = static_cast<A>(pack[k]);
       const A e = x == own ? A(1) : std::exp(-std::abs(x - own));

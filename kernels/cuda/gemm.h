@@ -60,7 +60,8 @@ using TransposedProduct =
     Product<Operand<Matrix<T>, Inner::Extent>, Operand<Matrix<T>, Inner::Depth>>;
 
 struct GemmOptions {
-  /// Multiplies float32 on tensor cores, rounded to 10 bits of fraction.
+  /// Multiplies aligned float32 on tensor cores, rounded to 10 bits of fraction. No operator asks
+  /// for it: their float32 stays float32.
   bool tf32 = false;
 };
 

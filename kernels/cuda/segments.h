@@ -82,13 +82,13 @@ void SegmentSums::join(T* out) const {
   launch(join_sums_kernel<T>, {dim3(1), dim3(kJoinThreads), 0, stream_}, count_, sums_.get(), out);
 }
 
-/// Items by which a row that a whole warp reads begins behind a sector of memory: where the lanes
-/// begin as much before it, no request straddles one sector more than it must.
+/// Items by which a row of a matrix, read by a whole warp, begins behind a sector of memory: where
+/// the lanes begin as much before it, no request straddles one sector more than it must.
 template <class V>
-__device__ int sector_skew(const V* row, int lanes) {
-  constexpr uintptr_t kSector = 32;
-  return lanes == kWarp ? static_cast<int>(reinterpret_cast<uintptr_t>(row) % kSector / sizeof(V))
-                        : 0;
+__device__ int sector_skew(int64_t items_before_row, int lanes) {
+  constexpr int kSector = 32;
+  constexpr int kItems = kSector / static_cast<int>(sizeof(V));
+  return lanes == kWarp ? static_cast<int>(items_before_row % kItems) : 0;
 }
 
 /// Lanes that share a row of `width` items: enough for the row, at most a warp; a power of two.

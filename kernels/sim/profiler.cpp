@@ -42,14 +42,22 @@ void Profiler::end() {
   stored_sectors_.clear();
 }
 
+uint64_t Profiler::place(uint32_t warp, uintptr_t pc, bool write) {
+  return mix(pc, warp * 2 + (write ? 1 : 0));
+}
+
 void Profiler::record(uint32_t warp, uint32_t lane, uintptr_t pc, uintptr_t address, size_t bytes,
                       bool write, Space space) {
-  const uint64_t place = mix(pc, warp * 2 + (write ? 1 : 0));
-  const uint32_t time = sites_[place].times[lane]++;
-  Request& request = requests_[mix(place, time)];
+  const uint64_t at = place(warp, pc, write);
+  const uint32_t time = sites_[at].times[lane]++;
+  Request& request = requests_[mix(at, time)];
   request.write = write;
   request.space = space;
-  request.touches.push_back({address, static_cast<uint8_t>(bytes)});
+  request.touches.push_back({address, static_cast<uint8_t>(bytes), static_cast<uint8_t>(lane)});
+}
+
+void Profiler::skip(uint32_t warp, uint32_t lane, uintptr_t pc, bool write) {
+  ++sites_[place(warp, pc, write)].times[lane];
 }
 
 void Profiler::flush() {
@@ -77,15 +85,20 @@ void Profiler::count(const Request& request) {
     (request.write ? profile_->store_bytes : profile_->load_bytes) += bytes;
     return;
   }
-  // 8-byte accesses are served by half warps, 16-byte ones by quarter warps. Lanes that read the
-  // same word share it.
-  const size_t width = request.touches.empty() ? 4 : request.touches.front().bytes;
+  count_shared(request);
+  profile_->shared_requests += 1;
+  profile_->shared_bytes += bytes;
+}
+
+/// 8-byte accesses are served by half warps, 16-byte ones by quarter warps: the lanes that are
+/// neighbours, in whatever order the schedule ran them. Lanes that touch the same word share it.
+void Profiler::count_shared(const Request& request) {
+  const size_t width = request.touches.front().bytes;
   const size_t group = width >= 16 ? 8 : width == 8 ? 16 : 32;
-  for (size_t begin = 0; begin < request.touches.size(); begin += group) {
+  for (size_t begin = 0; begin < 32; begin += group) {
     std::map<uintptr_t, std::set<uintptr_t>> words;
-    const size_t end = std::min(request.touches.size(), begin + group);
-    for (size_t i = begin; i < end; ++i) {
-      const Touch& touch = request.touches[i];
+    for (const Touch& touch : request.touches) {
+      if (touch.lane < begin || touch.lane >= begin + group) continue;
       for (uintptr_t word = touch.address / kBankBytes;
            word <= (touch.address + touch.bytes - 1) / kBankBytes; ++word) {
         words[word % kBanks].insert(word);
@@ -95,8 +108,6 @@ void Profiler::count(const Request& request) {
     for (const auto& [bank, distinct] : words) deepest = std::max(deepest, distinct.size());
     profile_->shared_conflicts += deepest - 1;
   }
-  profile_->shared_requests += 1;
-  profile_->shared_bytes += bytes;
 }
 
 }  // namespace cuda_sim

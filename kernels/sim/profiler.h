@@ -19,6 +19,8 @@ class Profiler {
   void end();
   void record(uint32_t warp, uint32_t lane, uintptr_t pc, uintptr_t address, size_t bytes,
               bool write, Space space);
+  /// The lane passes the instruction without an access, as cp.async that fills with zeros.
+  void skip(uint32_t warp, uint32_t lane, uintptr_t pc, bool write);
   /// All lanes have come to the same point: open requests are complete.
   void flush();
 
@@ -28,6 +30,7 @@ class Profiler {
   struct Touch {
     uintptr_t address;
     uint8_t bytes;
+    uint8_t lane;
   };
   struct Request {
     bool write = false;
@@ -38,7 +41,9 @@ class Profiler {
     uint32_t times[32] = {};
   };
 
+  static uint64_t place(uint32_t warp, uintptr_t pc, bool write);
   void count(const Request& request);
+  void count_shared(const Request& request);
 
   Profile* profile_ = nullptr;
   // By (warp, pc): how often each lane was there; by (warp, pc, time round): the request.

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "machine.h"
+#include "profiler.h"
 
 namespace cuda_sim {
 
@@ -215,6 +216,8 @@ void cp_async_wait(int pending_groups) {
       if (tracks_accesses()) {
         if (copy.valid) {
           machine.access(reinterpret_cast<uintptr_t>(copy.from), 16, Access::Read, pc);
+        } else if (profiler().on) {
+          profiler().skip(machine.current().linear / kWarpSize, lane_id(), pc, false);
         }
         machine.access(reinterpret_cast<uintptr_t>(copy.to), 16, Access::Write, pc);
       }

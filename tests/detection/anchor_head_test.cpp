@@ -7,6 +7,7 @@
 #include <kestrel/detection/heads/anchor_head.h>
 #include <kestrel/detection/samplers/pseudo_sampler.h>
 
+#include "../support/on_device.h"
 #include "detection_golden.h"
 
 namespace kestrel {
@@ -72,7 +73,7 @@ std::vector<GroundTruth> truths() {
 
 /// The predictions of detection.py, (2, all anchors, width), dealt to the levels.
 std::vector<Variable> deal(int64_t width, int64_t seed, double scale, double offset, double shift,
-                           DType dtype = DType::Float32) {
+                           DType dtype, Device device) {
   const int64_t total = 9 * (96 + 24);
   const std::vector<double> v = golden_numbers(2 * total * width, seed);
   std::vector<Variable> levels;
@@ -85,15 +86,22 @@ std::vector<Variable> deal(int64_t width, int64_t seed, double scale, double off
         values.push_back(static_cast<float>((v[static_cast<size_t>(i)] - shift) * scale + offset));
       }
     }
-    levels.emplace_back(Tensor::from(values, {2, size.height, size.width, 9 * width}).to(dtype),
-                        true);
+    levels.emplace_back(
+        Tensor::from(values, {2, size.height, size.width, 9 * width}).to(dtype).to(device), true);
     begin += count;
   }
   return levels;
 }
 
-HeadOutputs predictions(DType dtype = DType::Float32) {
-  return {deal(kClasses, 9, 9, -8, 0, dtype), deal(4, 10, 2, 0, 0.5, dtype)};
+class AnchorHeadTest : public testing::OnDevice {
+ protected:
+  static HeadOutputs predictions(DType dtype = DType::Float32) {
+    return {deal(kClasses, 9, 9, -8, 0, dtype, device()), deal(4, 10, 2, 0, 0.5, dtype, device())};
+  }
+};
+
+Tensor on_host(const Tensor& tensor) {
+  return tensor.to(Device::cpu());
 }
 
 double total(const Losses& losses) {
@@ -105,7 +113,8 @@ double total(const Losses& losses) {
 double norm(const std::vector<Variable>& levels) {
   double sum = 0;
   for (const Variable& level : levels) {
-    for (const float g : level.grad().values<float>()) sum += std::pow(static_cast<double>(g), 2);
+    const Tensor grad = on_host(level.grad());
+    for (const float g : grad.values<float>()) sum += std::pow(static_cast<double>(g), 2);
   }
   return std::sqrt(sum);
 }
@@ -146,7 +155,7 @@ TEST(PseudoSampler, TakesAllPositivesAndNegativesInOrder) {
   EXPECT_EQ(r.negatives, (std::vector<int64_t>{0, 3}));
 }
 
-TEST(AnchorHead, WithItsOptionsHasTheLossesOfTorchvision) {
+TEST_P(AnchorHeadTest, WithItsOptionsHasTheLossesOfTorchvision) {
   const auto golden = detection_golden("retinanet");
   Predictions head(torchvision_options());
   const HeadOutputs outputs = predictions();
@@ -164,7 +173,7 @@ TEST(AnchorHead, WithItsOptionsHasTheLossesOfTorchvision) {
   EXPECT_NEAR(norm(outputs.bbox_preds), golden.at("reg_grad_norm").get<double>(), 1e-5);
 }
 
-TEST(AnchorHead, WithItsOptionsHasTheDetectionsOfTorchvision) {
+TEST_P(AnchorHeadTest, WithItsOptionsHasTheDetectionsOfTorchvision) {
   const auto golden = detection_golden("retinanet").at("detections");
   Predictions head(torchvision_options());
   const std::vector<Detections> found = head.predict(predictions(), kMetas, false);
@@ -178,7 +187,7 @@ TEST(AnchorHead, WithItsOptionsHasTheDetectionsOfTorchvision) {
 }
 
 /// MMDetection's AnchorHead.loss, term by term, in double.
-TEST(AnchorHead, DividesByThePositivesOfTheWholeBatchAsMMDetectionDoes) {
+TEST_P(AnchorHeadTest, DividesByThePositivesOfTheWholeBatchAsMMDetectionDoes) {
   Predictions head(mmdetection_options());
   const HeadOutputs outputs = predictions();
   const Losses losses = head.loss(outputs, truths(), kMetas);
@@ -187,6 +196,11 @@ TEST(AnchorHead, DividesByThePositivesOfTheWholeBatchAsMMDetectionDoes) {
   double cls = 0, bbox = 0, avg_factor = 0;
   for (int64_t n = 0; n < 2; ++n) {
     const GroundTruth truth = truths()[static_cast<size_t>(n)];
+    std::vector<Tensor> logits, deltas;
+    for (size_t l = 0; l < kLevels.size(); ++l) {
+      logits.push_back(on_host(outputs.cls_scores[l].data()));
+      deltas.push_back(on_host(outputs.bbox_preds[l].data()));
+    }
     const AssignResult assigned = MaxIoUAssigner().assign(grid.anchors, {}, truth.boxes);
     int64_t positives = 0;
     for (int64_t i = 0; i < grid.anchors.size(0); ++i) {
@@ -197,8 +211,7 @@ TEST(AnchorHead, DividesByThePositivesOfTheWholeBatchAsMMDetectionDoes) {
       const int64_t row = n * count + i - grid.begin(l);
       const int64_t label = gt > 0 ? truth.labels.data<int64_t>()[gt - 1] : kClasses;
       for (int64_t c = 0; c < kClasses; ++c) {
-        const double x =
-            static_cast<double>(outputs.cls_scores[l].data().data<float>()[row * kClasses + c]);
+        const double x = static_cast<double>(logits[l].data<float>()[row * kClasses + c]);
         const double p = 1 / (1 + std::exp(-x));
         cls -=
             c == label ? 0.25 * std::pow(1 - p, 2) * std::log(p) : 0.75 * p * p * std::log(1 - p);
@@ -207,7 +220,7 @@ TEST(AnchorHead, DividesByThePositivesOfTheWholeBatchAsMMDetectionDoes) {
       ++positives;
       const float* a = grid.anchors.data<float>() + i * 4;
       const float* b = truth.boxes.data<float>() + (gt - 1) * 4;
-      const float* d = outputs.bbox_preds[l].data().data<float>() + row * 4;
+      const float* d = deltas[l].data<float>() + row * 4;
       for (int k = 0; k < 2; ++k) {
         const double side = a[k + 2] - a[k];
         bbox += std::abs(d[k] - ((b[k] + b[k + 2]) / 2 - (a[k] + a[k + 2]) / 2) / side);
@@ -221,7 +234,7 @@ TEST(AnchorHead, DividesByThePositivesOfTheWholeBatchAsMMDetectionDoes) {
   EXPECT_NEAR(losses[1].second.data().item<double>(), bbox / avg_factor, 1e-5 * bbox / avg_factor);
 }
 
-TEST(AnchorHead, ImagesWithoutObjectsCountAsOnePositive) {
+TEST_P(AnchorHeadTest, ImagesWithoutObjectsCountAsOnePositive) {
   Predictions head(mmdetection_options());
   const HeadOutputs outputs = predictions();
   const std::vector<GroundTruth> none(2, truths()[1]);
@@ -230,18 +243,20 @@ TEST(AnchorHead, ImagesWithoutObjectsCountAsOnePositive) {
   EXPECT_TRUE(std::isfinite(losses[0].second.data().item<double>()));
   losses[1].second.backward();  // reaches the predictions, with zeros
   for (const Variable& level : outputs.bbox_preds) {
-    for (const float g : level.grad().values<float>()) ASSERT_EQ(g, 0);
+    const Tensor grad = on_host(level.grad());
+    for (const float g : grad.values<float>()) ASSERT_EQ(g, 0);
   }
 }
 
-TEST(AnchorHead, AnchorsBeyondAnImagesPaddingAddNothing) {
+TEST_P(AnchorHeadTest, AnchorsBeyondAnImagesPaddingAddNothing) {
   Predictions head(mmdetection_options());
   const HeadOutputs outputs = predictions();
   std::vector<ImageMeta> metas = kMetas;
   metas[1].pad_width = 48;
   const Losses losses = head.loss(outputs, truths(), metas);
   losses[0].second.backward();
-  const float* grad = outputs.cls_scores[0].grad().data<float>() + 8 * 12 * 27;  // second image
+  const Tensor grads = on_host(outputs.cls_scores[0].grad());
+  const float* grad = grads.data<float>() + 8 * 12 * 27;  // second image
   for (int64_t column = 0; column < 12; ++column) {
     double sum = 0;
     for (int64_t k = 0; k < 27; ++k) sum += std::abs(static_cast<double>(grad[column * 27 + k]));
@@ -249,7 +264,7 @@ TEST(AnchorHead, AnchorsBeyondAnImagesPaddingAddNothing) {
   }
 }
 
-TEST(AnchorHead, IoULossesCompareDecodedBoxes) {
+TEST_P(AnchorHeadTest, IoULossesCompareDecodedBoxes) {
   AnchorHeadOptions options = mmdetection_options();
   options.reg_decoded_bbox = true;
   options.loss_bbox = Config::parse("{type: GIoULoss, loss_weight: 2.0}");
@@ -263,7 +278,7 @@ TEST(AnchorHead, IoULossesCompareDecodedBoxes) {
   EXPECT_GT(norm(outputs.bbox_preds), 0);
 }
 
-TEST(AnchorHead, PositivesMayWeighMore) {
+TEST_P(AnchorHeadTest, PositivesMayWeighMore) {
   AnchorHeadOptions options = mmdetection_options();
   Predictions plain(options);
   options.train_cfg.pos_weight = 1;
@@ -276,7 +291,7 @@ TEST(AnchorHead, PositivesMayWeighMore) {
   EXPECT_GT(heavy.loss(outputs, truths(), kMetas)[0].second.data().item<double>(), one);
 }
 
-TEST(AnchorHead, Bfloat16PredictionsGiveNearlyTheSameLosses) {
+TEST_P(AnchorHeadTest, Bfloat16PredictionsGiveNearlyTheSameLosses) {
   Predictions head(mmdetection_options());
   const HeadOutputs outputs = predictions(DType::BFloat16);
   const Losses losses = head.loss(outputs, truths(), kMetas);
@@ -288,7 +303,7 @@ TEST(AnchorHead, Bfloat16PredictionsGiveNearlyTheSameLosses) {
   EXPECT_EQ(head.predict(outputs, kMetas, true).size(), 2u);
 }
 
-TEST(AnchorHead, NanLogitsShowInTheLossAndGiveNoDetections) {
+TEST_P(AnchorHeadTest, NanLogitsShowInTheLossAndGiveNoDetections) {
   Predictions head(mmdetection_options());
   HeadOutputs outputs = predictions();
   for (Variable& level : outputs.cls_scores) {
@@ -298,18 +313,19 @@ TEST(AnchorHead, NanLogitsShowInTheLossAndGiveNoDetections) {
   EXPECT_EQ(head.predict(outputs, kMetas, true)[0].labels.numel(), 0);
 }
 
-TEST(AnchorHead, MoreObjectsThanAnchors) {
+TEST_P(AnchorHeadTest, MoreObjectsThanAnchors) {
   AnchorHeadOptions options = head_options("{type: AnchorGenerator, strides: [32], scales: [1]}");
   Predictions head(options);
-  const HeadOutputs outputs{{Variable(Tensor::zeros({1, 2, 2, kClasses}))},
-                            {Variable(Tensor::zeros({1, 2, 2, 4}))}};
+  const HeadOutputs outputs{
+      {Variable(Tensor::zeros({1, 2, 2, kClasses}, DType::Float32, device()))},
+      {Variable(Tensor::zeros({1, 2, 2, 4}, DType::Float32, device()))}};
   std::vector<float> boxes;
   for (int i = 0; i < 50; ++i) boxes.insert(boxes.end(), {0, 0, 20, static_cast<float>(10 + i)});
   const GroundTruth truth{Tensor::from(boxes, {50, 4}), Tensor::zeros({50}, DType::Int64)};
   EXPECT_TRUE(std::isfinite(total(head.loss(outputs, {truth}, {kMetas[0]}))));
 }
 
-TEST(AnchorHead, SaysWhatIsWrong) {
+TEST_P(AnchorHeadTest, SaysWhatIsWrong) {
   Predictions head(mmdetection_options());
   std::vector<GroundTruth> wrong = truths();
   wrong[0].labels.data<int64_t>()[2] = kClasses;
@@ -325,6 +341,8 @@ TEST(AnchorHead, SaysWhatIsWrong) {
   EXPECT_THROW(head.loss(predictions(), truths(), {kMetas[0]}), Error);
   EXPECT_THROW(head.predict(predictions(), {kMetas[0]}, true), Error);
 }
+
+KESTREL_ON_DEVICES(AnchorHeadTest);
 
 }  // namespace
 }  // namespace kestrel

@@ -6,6 +6,7 @@
 #include <kestrel/detection/coders/delta_xywh_bbox_coder.h>
 #include <kestrel/tensor/random.h>
 
+#include "../support/on_device.h"
 #include "detection_golden.h"
 
 namespace kestrel {
@@ -16,21 +17,27 @@ using testing::expect_near;
 using testing::golden_boxes;
 using testing::golden_numbers;
 
-TEST(DeltaXYWHBBoxCoder, WithItsOptionsIsTheBoxCoderOfTorchvision) {
+class DeltaXYWHBBoxCoderTest : public testing::OnDevice {
+ protected:
+  static Tensor there(const Tensor& tensor) { return tensor.to(device()); }
+  static Tensor back(const Tensor& tensor) { return tensor.to(Device::cpu()); }
+};
+
+TEST_P(DeltaXYWHBBoxCoderTest, WithItsOptionsIsTheBoxCoderOfTorchvision) {
   const auto golden = detection_golden("coder");
   const DeltaXYWHBBoxCoder coder(
       {.target_stds = {0.1, 0.1, 0.2, 0.2}, .clip_border = false, .torchvision_clamp = true});
-  const Tensor anchors = Tensor::from(golden_boxes(20, 1, 100), {20, 4});
-  const Tensor boxes = Tensor::from(golden_boxes(20, 2, 100), {20, 4});
+  const Tensor anchors = there(Tensor::from(golden_boxes(20, 1, 100), {20, 4}));
+  const Tensor boxes = there(Tensor::from(golden_boxes(20, 2, 100), {20, 4}));
   std::vector<double> deltas = golden_numbers(80, 3);
   for (double& d : deltas) d = (d - 0.5) * 60;
   // Golden values are rounded to nine decimals.
-  expect_near<double>(coder.encode(anchors, boxes), golden.at("encoded"), 1e-8, 1e-9);
-  expect_near<double>(coder.decode(anchors, Tensor::from(deltas, {20, 4}), {}),
+  expect_near<double>(back(coder.encode(anchors, boxes)), golden.at("encoded"), 1e-8, 1e-9);
+  expect_near<double>(back(coder.decode(anchors, there(Tensor::from(deltas, {20, 4})), {})),
                       golden.at("decoded"), 1e-8, 1e-9);
 }
 
-TEST(DeltaXYWHBBoxCoder, DecodingUndoesEncoding) {
+TEST_P(DeltaXYWHBBoxCoderTest, DecodingUndoesEncoding) {
   const DeltaXYWHBBoxCoder coder(
       {.target_means = {0.1, -0.2, 0.3, 0}, .target_stds = {0.1, 0.1, 0.2, 0.2}});
   Philox random(1);
@@ -45,50 +52,54 @@ TEST(DeltaXYWHBBoxCoder, DecodingUndoesEncoding) {
       b[3] = b[1] + static_cast<float>(random.uniform(5, 200));
     }
   }
-  const Tensor back = coder.decode(anchors, coder.encode(anchors, boxes), {1000, 1000});
+  const Tensor deltas = coder.encode(there(anchors), there(boxes));
+  const Tensor decoded = back(coder.decode(there(anchors), deltas, {1000, 1000}));
   for (int64_t i = 0; i < boxes.numel(); ++i) {
     // exp(log(w)) of sides up to 200 in float32.
-    ASSERT_NEAR(back.data<float>()[i], boxes.data<float>()[i], 5e-4);
+    ASSERT_NEAR(decoded.data<float>()[i], boxes.data<float>()[i], 5e-4);
   }
 }
 
-TEST(DeltaXYWHBBoxCoder, BoundsBothSidesOfTheSizeUnlikeTorchvision) {
-  const Tensor anchors = Tensor::from<float>({0, 0, 10, 10}, {1, 4});
-  const Tensor shrink = Tensor::from<float>({0, 0, -20, 20}, {1, 4});
+TEST_P(DeltaXYWHBBoxCoderTest, BoundsBothSidesOfTheSizeUnlikeTorchvision) {
+  const Tensor anchors = there(Tensor::from<float>({0, 0, 10, 10}, {1, 4}));
+  const Tensor shrink = there(Tensor::from<float>({0, 0, -20, 20}, {1, 4}));
   const DeltaXYWHBBoxCoder mmdet({.clip_border = false});
-  const Tensor a = mmdet.decode(anchors, shrink, {});
+  const Tensor a = back(mmdet.decode(anchors, shrink, {}));
   EXPECT_NEAR(a.data<float>()[2] - a.data<float>()[0], 10 * 16.0 / 1000, 1e-4);
   EXPECT_NEAR(a.data<float>()[3] - a.data<float>()[1], 10 * 1000.0 / 16, 1e-2);
   const DeltaXYWHBBoxCoder torchvision({.clip_border = false, .torchvision_clamp = true});
-  const Tensor b = torchvision.decode(anchors, shrink, {});
+  const Tensor b = back(torchvision.decode(anchors, shrink, {}));
   EXPECT_LT(b.data<float>()[2] - b.data<float>()[0], 1e-4);
   EXPECT_NEAR(b.data<float>()[3] - b.data<float>()[1], 10 * 1000.0 / 16, 1e-2);
 }
 
-TEST(DeltaXYWHBBoxCoder, ClipsToTheWholeWidthAndHeight) {
-  const Tensor anchors = Tensor::from<float>({-5, -5, 200, 200}, {1, 4});
-  const Tensor zero = Tensor::zeros({1, 4});
-  const Tensor boxes = DeltaXYWHBBoxCoder().decode(anchors, zero, {100, 50});
+TEST_P(DeltaXYWHBBoxCoderTest, ClipsToTheWholeWidthAndHeight) {
+  const Tensor anchors = there(Tensor::from<float>({-5, -5, 200, 200}, {1, 4}));
+  const Tensor zero = there(Tensor::zeros({1, 4}));
+  const Tensor boxes = back(DeltaXYWHBBoxCoder().decode(anchors, zero, {100, 50}));
   EXPECT_EQ(std::vector<float>(boxes.values<float>().begin(), boxes.values<float>().end()),
             (std::vector<float>{0, 0, 100, 50}));  // not width - 1
   // What a loss compares is not clipped.
   const Variable open = DeltaXYWHBBoxCoder().decode(anchors, Variable(zero));
-  EXPECT_EQ(open.data().data<float>()[2], 200.0f);
+  EXPECT_EQ(back(open.data()).data<float>()[2], 200.0f);
 }
 
-TEST(DeltaXYWHBBoxCoder, DegenerateBoxesEncodeFiniteAndNanStaysNan) {
-  const Tensor anchors = Tensor::from<float>({0, 0, 10, 10, 3, 3, 3, 3}, {2, 4});
-  const Tensor boxes = Tensor::from<float>({4, 4, 4, 4, 9, 9, 5, 5}, {2, 4});
-  const Tensor deltas = DeltaXYWHBBoxCoder().encode(anchors, boxes);
+TEST_P(DeltaXYWHBBoxCoderTest, DegenerateBoxesEncodeFiniteAndNanStaysNan) {
+  const Tensor anchors = there(Tensor::from<float>({0, 0, 10, 10, 3, 3, 3, 3}, {2, 4}));
+  const Tensor boxes = there(Tensor::from<float>({4, 4, 4, 4, 9, 9, 5, 5}, {2, 4}));
+  const Tensor deltas = back(DeltaXYWHBBoxCoder().encode(anchors, boxes));
   for (const float d : deltas.values<float>().first(4)) EXPECT_TRUE(std::isfinite(d));
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  const Tensor out = DeltaXYWHBBoxCoder().decode(
-      anchors, Tensor::from<float>({nan, 0, 0, 0, 0, 0, nan, 0}, {2, 4}), {100, 100});
+  const Tensor broken = there(Tensor::from<float>({nan, 0, 0, 0, 0, 0, nan, 0}, {2, 4}));
+  const Tensor out = back(DeltaXYWHBBoxCoder().decode(anchors, broken, {100, 100}));
   EXPECT_TRUE(std::isnan(out.data<float>()[0]));
   EXPECT_TRUE(std::isnan(out.data<float>()[6]));
   EXPECT_EQ(out.data<float>()[1], 0.0f);
-  EXPECT_EQ(DeltaXYWHBBoxCoder().encode(Tensor::zeros({0, 4}), Tensor::zeros({0, 4})).numel(), 0);
+  const Tensor none = there(Tensor::zeros({0, 4}));
+  EXPECT_EQ(DeltaXYWHBBoxCoder().encode(none, none).numel(), 0);
 }
+
+KESTREL_ON_DEVICES(DeltaXYWHBBoxCoderTest);
 
 }  // namespace
 }  // namespace kestrel

@@ -9,6 +9,7 @@
 #include <kestrel/kernels/nms.h>
 #include <kestrel/tensor/random.h>
 
+#include "../support/on_device.h"
 #include "detection_golden.h"
 
 namespace kestrel {
@@ -34,6 +35,19 @@ LevelPredictions level(const std::vector<float>& boxes, const std::vector<float>
   return {Tensor::from(logits, {n, static_cast<int64_t>(logits.size()) / std::max<int64_t>(n, 1)}),
           Tensor::zeros({n, 4}), Tensor::from(boxes, {n, 4})};
 }
+
+class DensePostprocess : public testing::OnDevice {
+ protected:
+  /// With the predictions on the device.
+  static Detections postprocess(std::vector<LevelPredictions> levels, const ImageMeta& meta,
+                                const DenseTestOptions& options, bool rescale) {
+    for (LevelPredictions& level : levels) {
+      level.logits = level.logits.to(device());
+      level.deltas = level.deltas.to(device());
+    }
+    return dense_postprocess(levels, meta, DeltaXYWHBBoxCoder(), options, rescale);
+  }
+};
 
 std::vector<float> floats(const Tensor& t) {
   return {t.values<float>().begin(), t.values<float>().end()};
@@ -96,33 +110,31 @@ TEST(CandidateSelect, RanksRowsByTheirBestLogit) {
   EXPECT_EQ(ints(rows), (std::vector<int64_t>{1, 2, 0, 3}));
 }
 
-TEST(DensePostprocess, ScoresAreSigmoidsAboveTheThreshold) {
-  const auto found =
-      dense_postprocess({level({0, 0, 10, 10, 20, 20, 30, 30, 40, 40, 50, 50},
-                               {logit(0.9), -9, logit(0.04), logit(0.06), kNan, -9})},
-                        image(100, 100), DeltaXYWHBBoxCoder(), {}, false);
+TEST_P(DensePostprocess, ScoresAreSigmoidsAboveTheThreshold) {
+  const auto found = postprocess({level({0, 0, 10, 10, 20, 20, 30, 30, 40, 40, 50, 50},
+                                        {logit(0.9), -9, logit(0.04), logit(0.06), kNan, -9})},
+                                 image(100, 100), {}, false);
   EXPECT_EQ(ints(found.labels), (std::vector<int64_t>{0, 1}));
   EXPECT_NEAR(found.scores.data<float>()[0], 0.9, 1e-6);
   EXPECT_NEAR(found.scores.data<float>()[1], 0.06, 1e-6);
   EXPECT_EQ(floats(found.boxes), (std::vector<float>{0, 0, 10, 10, 20, 20, 30, 30}));
 }
 
-TEST(DensePostprocess, PairsCompeteFromVersion217AndAnchorsBefore) {
+TEST_P(DensePostprocess, PairsCompeteFromVersion217AndAnchorsBefore) {
   // The second anchor is third by its best class, but no class of the first comes after its own.
   const std::vector<LevelPredictions> levels{
       level({0, 0, 10, 10, 20, 20, 30, 30, 40, 40, 50, 50},
             {logit(0.9), logit(0.8), logit(0.7), -9, logit(0.6), -9})};
   DenseTestOptions options{.nms_pre = 2};
-  EXPECT_EQ(
-      ints(dense_postprocess(levels, image(99, 99), DeltaXYWHBBoxCoder(), options, false).labels),
-      (std::vector<int64_t>{0, 1}));  // both of the first anchor
+  EXPECT_EQ(ints(postprocess(levels, image(99, 99), options, false).labels),
+            (std::vector<int64_t>{0, 1}));  // both of the first anchor
   options.candidates = Candidates::Anchors;
-  const auto old = dense_postprocess(levels, image(99, 99), DeltaXYWHBBoxCoder(), options, false);
+  const auto old = postprocess(levels, image(99, 99), options, false);
   EXPECT_EQ(ints(old.labels), (std::vector<int64_t>{0, 1, 0}));  // two anchors
   EXPECT_EQ(old.boxes.data<float>()[8], 20.0f);
 }
 
-TEST(DensePostprocess, LimitsEachLevelThenTheImage) {
+TEST_P(DensePostprocess, LimitsEachLevelThenTheImage) {
   std::vector<float> boxes, high, low;
   for (int i = 0; i < 10; ++i) {
     const auto x = static_cast<float>(i * 20);
@@ -132,64 +144,60 @@ TEST(DensePostprocess, LimitsEachLevelThenTheImage) {
   }
   std::vector<float> below = boxes;
   for (size_t i = 1; i < below.size(); i += 2) below[i] += 50;
-  const auto found =
-      dense_postprocess({level(boxes, high), level(below, low)}, image(100, 300),
-                        DeltaXYWHBBoxCoder(), {.nms_pre = 4, .max_per_img = 6}, false);
+  const auto found = postprocess({level(boxes, high), level(below, low)}, image(100, 300),
+                                 {.nms_pre = 4, .max_per_img = 6}, false);
   ASSERT_EQ(found.scores.numel(), 6);  // four of the first, then two of the second
   EXPECT_EQ(found.boxes.data<float>()[3 * 4 + 1], 0.0f);
   EXPECT_EQ(found.boxes.data<float>()[4 * 4 + 1], 50.0f);
 }
 
-TEST(DensePostprocess, SuppressesWithinAClassStrictlyAboveTheThreshold) {
+TEST_P(DensePostprocess, SuppressesWithinAClassStrictlyAboveTheThreshold) {
   const std::vector<float> boxes{0, 0, 20, 10, 0, 0, 10, 10, 0, 0, 19, 10};  // IoU .5 and .95
-  const auto found = dense_postprocess({level(boxes, {3, -9, 2, 2.5f, 1, -9})}, image(50, 50),
-                                       DeltaXYWHBBoxCoder(), {}, false);
+  const auto found = postprocess({level(boxes, {3, -9, 2, 2.5f, 1, -9})}, image(50, 50), {}, false);
   // The last box goes; the second stays in both classes.
   EXPECT_EQ(ints(found.labels), (std::vector<int64_t>{0, 1, 0}));
   DenseTestOptions agnostic;
   agnostic.nms.class_agnostic = true;
   agnostic.nms.iou_threshold = 0.4;
-  EXPECT_EQ(dense_postprocess({level(boxes, {3, -9, 2, 2.5f, 1, -9})}, image(50, 50),
-                              DeltaXYWHBBoxCoder(), agnostic, false)
+  EXPECT_EQ(postprocess({level(boxes, {3, -9, 2, 2.5f, 1, -9})}, image(50, 50), agnostic, false)
                 .labels.numel(),
             1);
 }
 
-TEST(DensePostprocess, RescalesToTheOriginalImage) {
+TEST_P(DensePostprocess, RescalesToTheOriginalImage) {
   ImageMeta meta = image(100, 200);
   meta.scale_x = 2;
   meta.scale_y = 0.5f;
   const std::vector<LevelPredictions> levels{level({10, 10, 300, 50}, {1})};
   for (const bool after : {false, true}) {
-    const auto found =
-        dense_postprocess(levels, meta, DeltaXYWHBBoxCoder(), {.rescale_after_nms = after}, true);
+    const auto found = postprocess(levels, meta, {.rescale_after_nms = after}, true);
     EXPECT_EQ(floats(found.boxes), (std::vector<float>{5, 20, 100, 100}));  // clipped to 200 first
   }
-  const auto raw = dense_postprocess(levels, meta, DeltaXYWHBBoxCoder(), {}, false);
+  const auto raw = postprocess(levels, meta, {}, false);
   EXPECT_EQ(floats(raw.boxes), (std::vector<float>{10, 10, 200, 50}));
 }
 
-TEST(DensePostprocess, DropsBoxesWithoutASideAndThoseThatAreNotFinite) {
+TEST_P(DensePostprocess, DropsBoxesWithoutASideAndThoseThatAreNotFinite) {
   LevelPredictions p = level({0, 0, 10, 10, 200, 0, 300, 10, 20, 20, 30, 30}, {1, 2, 3});
   p.deltas.data<float>()[8] = kNan;
-  const auto found = dense_postprocess({p}, image(100, 100), DeltaXYWHBBoxCoder(), {}, false);
+  const auto found = postprocess({p}, image(100, 100), {}, false);
   EXPECT_EQ(floats(found.boxes), (std::vector<float>{0, 0, 10, 10}));  // the second is clipped away
-  const auto kept =
-      dense_postprocess({p}, image(100, 100), DeltaXYWHBBoxCoder(), {.min_bbox_size = -1}, false);
+  const auto kept = postprocess({p}, image(100, 100), {.min_bbox_size = -1}, false);
   EXPECT_EQ(kept.labels.numel(), 2);
 }
 
-TEST(DensePostprocess, TakesBfloat16AndNothing) {
+TEST_P(DensePostprocess, TakesBfloat16AndNothing) {
   LevelPredictions p = level({0, 0, 10, 10, 20, 20, 30, 30}, {1, -9});
   p.logits = p.logits.to(DType::BFloat16);
   p.deltas = p.deltas.to(DType::BFloat16);
-  EXPECT_EQ(dense_postprocess({p}, image(99, 99), DeltaXYWHBBoxCoder(), {}, false).labels.numel(),
-            1);
+  EXPECT_EQ(postprocess({p}, image(99, 99), {}, false).labels.numel(), 1);
   const LevelPredictions none{Tensor::zeros({0, 3}), Tensor::zeros({0, 4}), Tensor::zeros({0, 4})};
-  const auto found = dense_postprocess({none}, image(9, 9), DeltaXYWHBBoxCoder(), {}, true);
+  const auto found = postprocess({none}, image(9, 9), {}, true);
   EXPECT_EQ(found.boxes.shape(), Shape({0, 4}));
-  EXPECT_TRUE(dense_postprocess({}, image(9, 9), DeltaXYWHBBoxCoder(), {}, true).scores);
+  EXPECT_TRUE(postprocess({}, image(9, 9), {}, true).scores);
 }
+
+KESTREL_ON_DEVICES(DensePostprocess);
 
 }  // namespace
 }  // namespace kestrel

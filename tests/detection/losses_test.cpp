@@ -6,6 +6,7 @@
 #include <kestrel/detection/losses/l1_loss.h>
 #include <kestrel/detection/losses/smooth_l1_loss.h>
 
+#include "../support/on_device.h"
 #include "detection_golden.h"
 
 namespace kestrel {
@@ -16,38 +17,41 @@ using testing::expect_near;
 using testing::golden_boxes;
 using testing::golden_numbers;
 
-TEST(Losses, FocalLossIsThatOfTorchvision) {
+class Losses : public testing::OnDevice {};
+
+TEST_P(Losses, FocalLossIsThatOfTorchvision) {
   const auto golden = detection_golden("focal");
   std::vector<double> values = golden_numbers(60, 4);
   for (double& v : values) v = (v - 0.5) * 20;
-  Variable logits(Tensor::from(values, {12, 5}), true);
-  const Tensor labels = Tensor::from(golden.at("labels").get<std::vector<int64_t>>(), {12});
+  Variable logits(Tensor::from(values, {12, 5}).to(device()), true);
+  const Tensor labels =
+      Tensor::from(golden.at("labels").get<std::vector<int64_t>>(), {12}).to(device());
   const Variable loss = FocalLoss().forward(logits, labels, {}, 1.0);
   EXPECT_NEAR(loss.data().item<double>(), golden.at("loss").get<double>(), 1e-9);
   loss.backward();
-  expect_near<double>(logits.grad(), golden.at("grad"), 2e-9, 0);
+  expect_near<double>(logits.grad().to(Device::cpu()), golden.at("grad"), 2e-9, 0);
 }
 
-void expect_regression(const RegressionLoss& loss, const std::string& name) {
+void expect_regression(const RegressionLoss& loss, const std::string& name, Device device) {
   const auto golden = detection_golden(name);
-  Variable pred(Tensor::from(golden_boxes(16, 5, 60), {16, 4}), true);
+  Variable pred(Tensor::from(golden_boxes(16, 5, 60), {16, 4}).to(device), true);
   const Variable value =
-      loss.forward(pred, Tensor::from(golden_boxes(16, 6, 60), {16, 4}), {}, 1.0);
+      loss.forward(pred, Tensor::from(golden_boxes(16, 6, 60), {16, 4}).to(device), {}, 1.0);
   // torchvision adds its eps of 1e-9 to unions of about 1000.
   EXPECT_NEAR(value.data().item<double>(), golden.at("loss").get<double>(), 1e-8) << name;
   value.backward();
-  expect_near<double>(pred.grad(), golden.at("grad"), 2e-9, 0);
+  expect_near<double>(pred.grad().to(Device::cpu()), golden.at("grad"), 2e-9, 0);
 }
 
-TEST(Losses, RegressionLossesAreThoseOfTorch) {
-  expect_regression(L1Loss(), "l1");
-  expect_regression(SmoothL1Loss({.beta = 11.0}), "smooth_l1");
-  expect_regression(GIoULoss(), "giou");
+TEST_P(Losses, RegressionLossesAreThoseOfTorch) {
+  expect_regression(L1Loss(), "l1", device());
+  expect_regression(SmoothL1Loss({.beta = 11.0}), "smooth_l1", device());
+  expect_regression(GIoULoss(), "giou", device());
 }
 
-TEST(Losses, AreDividedByTheAverageFactorOrTheirElements) {
-  const Variable pred(Tensor::from<float>({1, 1, 1, 1, 3, 3, 3, 3}, {2, 4}));
-  const Tensor target = Tensor::zeros({2, 4});
+TEST_P(Losses, AreDividedByTheAverageFactorOrTheirElements) {
+  const Variable pred(Tensor::from<float>({1, 1, 1, 1, 3, 3, 3, 3}, {2, 4}).to(device()));
+  const Tensor target = Tensor::zeros({2, 4}, DType::Float32, device());
   const auto value = [&](const RegressionLoss& loss, std::optional<double> avg_factor) {
     return loss.forward(pred, target, {}, avg_factor).data().item<double>();
   };
@@ -57,23 +61,24 @@ TEST(Losses, AreDividedByTheAverageFactorOrTheirElements) {
   EXPECT_FLOAT_EQ(static_cast<float>(value(L1Loss({.reduction = Reduction::Sum}), {})), 16.0f);
   EXPECT_THROW(value(L1Loss({.reduction = Reduction::Sum}), 4.0), Error);
   // An element of an IoU loss is a box: no overlap, twice.
-  const Variable apart(Tensor::from<float>({0, 0, 1, 1, 0, 0, 1, 1}, {2, 4}));
-  const Tensor far = Tensor::from<float>({8, 8, 9, 9, 8, 8, 9, 9}, {2, 4});
+  const Variable apart(Tensor::from<float>({0, 0, 1, 1, 0, 0, 1, 1}, {2, 4}).to(device()));
+  const Tensor far = Tensor::from<float>({8, 8, 9, 9, 8, 8, 9, 9}, {2, 4}).to(device());
   const Variable linear = IoULoss({.mode = "linear"}).forward(apart, far, {}, {});
   EXPECT_NEAR(linear.data().item<double>(), 1, 1e-5);
-  const Variable focal = FocalLoss().forward(Variable(Tensor::zeros({2, 3})),
-                                             Tensor::from<int64_t>({3, 3}, {2}), {}, {});
+  const Variable focal =
+      FocalLoss().forward(Variable(Tensor::zeros({2, 3}, DType::Float32, device())),
+                          Tensor::from<int64_t>({3, 3}, {2}).to(device()), {}, {});
   EXPECT_NEAR(focal.data().item<double>(), 0.75 * 0.25 * std::log(2.0), 1e-7);
 }
 
-TEST(Losses, WeightsCountPerRow) {
-  const Variable pred(Tensor::from<float>({1, 1, 1, 1, 3, 3, 3, 3}, {2, 4}));
-  const Variable loss =
-      L1Loss().forward(pred, Tensor::zeros({2, 4}), Tensor::from<float>({2, 0}, {2}), 1.0);
+TEST_P(Losses, WeightsCountPerRow) {
+  const Variable pred(Tensor::from<float>({1, 1, 1, 1, 3, 3, 3, 3}, {2, 4}).to(device()));
+  const Variable loss = L1Loss().forward(pred, Tensor::zeros({2, 4}, DType::Float32, device()),
+                                         Tensor::from<float>({2, 0}, {2}).to(device()), 1.0);
   EXPECT_FLOAT_EQ(loss.data().item<float>(), 8.0f);
 }
 
-TEST(Losses, AreBuiltFromConfigs) {
+TEST(LossConfigs, BuildLosses) {
   EXPECT_TRUE(build<ClassificationLoss>(Config::parse(
       "{type: FocalLoss, use_sigmoid: true, gamma: 2.0, alpha: 0.25, loss_weight: 1.0}")));
   for (const char* text :
@@ -86,6 +91,8 @@ TEST(Losses, AreBuiltFromConfigs) {
   EXPECT_THROW(build<ClassificationLoss>(Config::parse("{type: FocalLoss, use_sigmoid: false}")),
                UsageError);
 }
+
+KESTREL_ON_DEVICES(Losses);
 
 }  // namespace
 }  // namespace kestrel

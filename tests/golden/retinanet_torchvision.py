@@ -23,6 +23,7 @@ p_j = sum_i t[i] * unit("projection<j>", i) for j = 0, 1, and 16 samples [flat i
 Cases (--case, all by default; each writes retinanet_<case>.json into --json):
   r18_frozen     ResNet-18, FrozenBatchNorm2d, FPN 64 channels, 5 classes, 2 images in 128x256
   r18_frozen_odd the same, padded to 96x160: anchor strides are image_size // grid_size, not powers of two, at P6 and P7
+  r18_small      ResNet-18, FPN 32 channels, 3 classes, one image of 64x96: small enough for simulated CUDA
   r18_bn_gn      ResNet-18, BatchNorm2d in train mode (running statistics recorded), GroupNorm(32) in the head, P6 from C5
   r50_frozen     retinanet_resnet50_fpn's architecture, 91 classes, 2 images in 256x384 (all convolutions trained)
 
@@ -54,6 +55,8 @@ CASES = {
                        sizes=[(128, 256), (120, 230)]),
     "r18_frozen_odd": dict(depth=18, fpn=64, classes=5, norm="frozen", head_norm="none", extra="p5", logit_std=0.3,
                            sizes=[(96, 160), (90, 137)]),
+    "r18_small": dict(depth=18, fpn=32, classes=3, norm="frozen", head_norm="none", extra="p5", logit_std=2.0,
+                      sizes=[(64, 96)]),
     "r18_bn_gn": dict(depth=18, fpn=64, classes=5, norm="bn", head_norm="gn", extra="c5", logit_std=0.7,
                       sizes=[(128, 256), (120, 230)]),
     "r50_frozen": dict(depth=50, fpn=256, classes=91, norm="frozen", head_norm="none", extra="p5", logit_std=0.36,

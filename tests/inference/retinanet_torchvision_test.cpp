@@ -14,6 +14,7 @@
 #include <kestrel/inference/weights.h>
 #include <kestrel/registry/registry.h>
 
+#include "../support/on_device.h"
 #include "../support/torch_reference.h"
 
 namespace kestrel {
@@ -47,13 +48,17 @@ Config model_config(const json& model) {
   return config;
 }
 
-class TorchvisionRetinaNet : public testing::TestWithParam<const char*> {
+/// A case of the reference, on a device.
+class TorchvisionRetinaNet : public ::testing::TestWithParam<std::tuple<std::string, Device>> {
  protected:
   void SetUp() override {
-    reference = torch_reference::load_case(GetParam());
+    const auto& [name, device] = GetParam();
+    reference = torch_reference::load_case(name);
     model = build<BaseDetector>(model_config(reference.at("model")));
     model->load_state_dict(torch_reference::make_weights(reference));
+    model->to(device);
     batch = torch_reference::make_batch(reference);
+    batch.images = batch.images.to(device);
   }
 
   SingleStageDetector& detector() { return dynamic_cast<SingleStageDetector&>(*model); }
@@ -68,7 +73,7 @@ std::vector<double> concatenate(const std::vector<Variable>& levels, int64_t ima
   std::vector<double> result;
   for (int64_t i = 0; i < images; ++i) {
     for (const Variable& level : levels) {
-      const Tensor image = level.data()[i];
+      const Tensor image = level.data()[i].to(Device::cpu());
       const auto values = image.values<float>();
       result.insert(result.end(), values.begin(), values.end());
     }
@@ -135,8 +140,8 @@ TEST_P(TorchvisionRetinaNet, LossesAndGradientsAreTorchvisions) {
   model->train();
   const Losses losses = model->losses(batch);
   ASSERT_EQ(losses.size(), 2U);
-  const double loss_cls = losses[0].second.data().item<float>();
-  const double loss_bbox = losses[1].second.data().item<float>();
+  const double loss_cls = losses[0].second.data().item<double>();
+  const double loss_bbox = losses[1].second.data().item<double>();
   const double expected_cls = reference.at("losses").at("classification");
   const double expected_bbox = reference.at("losses").at("bbox_regression");
   EXPECT_NEAR(loss_cls, expected_cls, 1e-5 * expected_cls);
@@ -162,9 +167,21 @@ TEST_P(TorchvisionRetinaNet, LossesAndGradientsAreTorchvisions) {
   }
 }
 
+std::string case_name(const ::testing::TestParamInfo<std::tuple<std::string, Device>>& test) {
+  return std::get<0>(test.param) + (std::get<1>(test.param).is_cuda() ? "_Cuda" : "_Cpu");
+}
+
+INSTANTIATE_TEST_SUITE_P(Small, TorchvisionRetinaNet,
+                         ::testing::Combine(::testing::Values("r18_small"),
+                                            ::testing::ValuesIn(kestrel::testing::devices())),
+                         case_name);
+#ifndef KESTREL_SIM  // Hours there.
 INSTANTIATE_TEST_SUITE_P(Cases, TorchvisionRetinaNet,
-                         testing::Values("r18_frozen", "r18_frozen_odd", "r18_bn_gn"),
-                         [](const auto& test) { return std::string(test.param); });
+                         ::testing::Combine(::testing::Values("r18_frozen", "r18_frozen_odd",
+                                                              "r18_bn_gn"),
+                                            ::testing::ValuesIn(kestrel::testing::devices())),
+                         case_name);
+#endif
 
 }  // namespace
 }  // namespace kestrel

@@ -108,7 +108,7 @@ Batch make_batch(const nlohmann::json& reference) {
 }
 
 std::vector<double> torch_order(const Tensor& tensor) {
-  const Tensor floats = tensor.to(DType::Float32);
+  const Tensor floats = tensor.to(Device::cpu()).to(DType::Float32);
   const auto values = floats.values<float>();
   std::vector<double> result(values.size());
   const int64_t channels = tensor.dims() == 4 ? tensor.size(3) : 1;

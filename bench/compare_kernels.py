@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Kestrel's kernels beside PyTorch's and torchvision's on the CPU, case by case, called in turn in one run.
+
+Example:
+  bench/compare_kernels.py build/release/bin/kernel_bench --threads 2 --rounds 9 --json /tmp/kernels.json
+
+Cases come from bench/kernels/kernel_cases.txt. Each side's median over the rounds and the median of the ratios PyTorch /
+Kestrel; convolutions of both are NHWC (channels_last). "-" where PyTorch has no such operator.
+"""
+import argparse
+import json
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+import torchvision
+
+CASES = Path(__file__).parent / "kernels" / "kernel_cases.txt"
+
+
+def parse(line):
+    op, *words = line.split()
+    sizes = dict(word.split("=") for word in words)
+    dtype = getattr(torch, sizes.pop("dtype", "float32"))
+    return op, {name: int(value) for name, value in sizes.items()}, dtype
+
+
+def feature_map(s, dtype, c="c"):
+    return torch.randn(s["n"], s[c], s["h"], s["w"]).to(dtype).to(memory_format=torch.channels_last)
+
+
+def random_boxes(n, largest):
+    sides = torch.rand(n, 2) * (largest - 8) + 8
+    corner = torch.rand(n, 2) * (torch.tensor([1344.0, 800.0]) - sides)
+    return torch.cat([corner, corner + sides], 1)
+
+
+def conv2d(s, dtype, which="forward"):
+    x = feature_map(s, dtype)
+    weight = (torch.randn(s["o"], s["c"], s["k"], s["k"]) * 0.05).to(dtype).to(memory_format=torch.channels_last)
+    bias = torch.randn(s["o"]).to(dtype)
+    stride, pad = s.get("stride", 1), s.get("pad", s["k"] // 2)
+    if which == "forward":
+        return lambda: F.relu_(F.conv2d(x, weight, bias, stride, pad))
+    grad = torch.randn_like(F.conv2d(x, weight, None, stride, pad))
+    mask = [which == "data", which == "weights", which == "weights"]
+    return lambda: torch.ops.aten.convolution_backward(
+        grad, x, weight, [s["o"]], [stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1, mask)
+
+
+def batch_norm_backward(s, dtype):
+    x = feature_map(s, dtype)
+    grad = torch.randn_like(x)
+    weight, mean, rstd = torch.ones(s["c"]), torch.zeros(s["c"]), torch.ones(s["c"])
+    return lambda: torch.ops.aten.native_batch_norm_backward(grad, x, weight, None, None, mean, rstd, True, 1e-5, [True] * 3)
+
+
+def focal_loss(s, dtype):
+    logits = (torch.randn(s["n"], s["classes"]) - 4).to(dtype).requires_grad_()
+    targets = torch.zeros(s["n"], s["classes"], dtype=dtype)
+
+    def step():
+        logits.grad = None
+        torchvision.ops.sigmoid_focal_loss(logits, targets, reduction="sum").backward()
+    return step
+
+
+def smooth_l1_loss(s, dtype):
+    pred = random_boxes(s["n"], 400).requires_grad_()
+    target = torch.randn(s["n"], 4) * 100 + 400
+
+    def step():
+        pred.grad = None
+        F.smooth_l1_loss(pred, target, reduction="sum").backward()
+    return step
+
+
+def anchor_assign(s, dtype):
+    from torchvision.models.detection._utils import Matcher
+    anchors, truths = random_boxes(s["n"], 400), random_boxes(s["truths"], 400)
+    matcher = Matcher(0.5, 0.4, allow_low_quality_matches=True)
+    return lambda: matcher(torchvision.ops.box_iou(truths, anchors))
+
+
+def box_decode(s, dtype):
+    from torchvision.models.detection._utils import BoxCoder
+    anchors, deltas = random_boxes(s["n"], 400), torch.randn(s["n"], 4) * 0.2
+    coder = BoxCoder((1.0, 1.0, 1.0, 1.0))
+    return lambda: torchvision.ops.clip_boxes_to_image(coder.decode_single(deltas, anchors), (800, 1344))
+
+
+def top_k(s, dtype):
+    logits = (torch.randn(s["n"]) - 4).to(dtype)
+
+    def select():
+        above = torch.nonzero(logits > -2.94).squeeze(1)
+        return logits[above].topk(min(s["k"], above.numel()))
+    return select
+
+
+def nms(s, dtype):
+    boxes, scores = random_boxes(s["n"], 100), torch.randn(s["n"])
+    if "classes" not in s:
+        return lambda: torchvision.ops.nms(boxes, scores, 0.5)
+    classes = torch.randint(0, s["classes"], (s["n"],))
+    return lambda: torchvision.ops.batched_nms(boxes, scores, classes, 0.5)
+
+
+def optimizer(s, make):
+    params = [torch.nn.Parameter(torch.randn(min(1 << 20, s["parameters"] - i))) for i in range(0, s["parameters"], 1 << 20)]
+    for p in params:
+        p.grad = torch.randn_like(p) * 1e-3
+    return make(params).step
+
+
+def simple(make):
+    """An operator of one map."""
+    return lambda s, dtype: (lambda x: lambda: make(x, s))(feature_map(s, dtype))
+
+
+def linear(s, dtype):
+    x, weight, bias = torch.randn(s["n"], s["c"]).to(dtype), torch.randn(s["o"], s["c"]).to(dtype), torch.randn(s["o"]).to(dtype)
+    return lambda: F.linear(x, weight, bias)
+
+
+def add(s, dtype):
+    a, b = feature_map(s, dtype), feature_map(s, dtype)
+    return lambda: a + b
+
+
+def batch_norm(s, dtype):
+    x, weight, bias = feature_map(s, dtype), torch.ones(s["c"]), torch.zeros(s["c"])
+    return lambda: F.batch_norm(x, None, None, weight, bias, training=True)
+
+
+def group_norm(s, dtype):
+    x, weight, bias = feature_map(s, dtype), torch.ones(s["c"]), torch.zeros(s["c"])
+    return lambda: F.group_norm(x, s["groups"], weight, bias)
+
+
+def upsample_nearest_add(s, dtype):
+    x = feature_map(s, dtype)
+    lateral = F.interpolate(x, scale_factor=2).contiguous(memory_format=torch.channels_last)
+    return lambda: F.interpolate(x, scale_factor=2) + lateral
+
+
+def cross_entropy(s, dtype):
+    logits, labels = torch.randn(s["n"], s["classes"]), torch.randint(0, s["classes"], (s["n"],))
+    return lambda: F.cross_entropy(logits, labels, reduction="none")
+
+
+PEERS = {
+    "conv2d": conv2d,
+    "conv2d_backward_data": lambda s, dtype: conv2d(s, dtype, "data"),
+    "conv2d_backward_weights": lambda s, dtype: conv2d(s, dtype, "weights"),
+    "linear": linear,
+    "relu": simple(lambda x, s: F.relu(x)),
+    "add": add,
+    "cast_to_bfloat16": simple(lambda x, s: x.to(torch.bfloat16)),
+    "nchw_to_nhwc": lambda s, dtype: (lambda x: lambda: x.contiguous(memory_format=torch.channels_last))(
+        torch.randn(s["n"], s["c"], s["h"], s["w"])),
+    "batch_norm": batch_norm,
+    "batch_norm_backward": batch_norm_backward,
+    "group_norm": group_norm,
+    "max_pool2d": simple(lambda x, s: F.max_pool2d(x, s["k"], s["stride"], s["pad"])),
+    "upsample_nearest_add": upsample_nearest_add,
+    "upsample_bilinear": simple(lambda x, s: F.interpolate(x, scale_factor=2, mode="bilinear")),
+    "anchor_assign": anchor_assign,
+    "focal_loss": focal_loss,
+    "softmax_cross_entropy": cross_entropy,
+    "smooth_l1_loss": smooth_l1_loss,
+    "box_decode": box_decode,
+    "top_k": top_k,
+    "nms": nms,
+    "sgd": lambda s, dtype: optimizer(s, lambda p: torch.optim.SGD(p, lr=1e-4, momentum=0.9, weight_decay=1e-4)),
+    "adamw": lambda s, dtype: optimizer(s, lambda p: torch.optim.AdamW(p, lr=1e-4, weight_decay=1e-4)),
+}
+WITH_GRADIENT = {"focal_loss", "smooth_l1_loss"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("binary", type=Path)
+    parser.add_argument("--cases", type=Path, default=CASES)
+    parser.add_argument("--filter", default="", help="only cases with this text")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    server = subprocess.Popen([args.binary, "--serve", "--threads", str(args.threads)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+
+    def ours(line):
+        server.stdin.write(line + "\n")
+        server.stdin.flush()
+        return float(server.stdout.readline())
+
+    record = []
+    print(f"PyTorch {torch.__version__}, {args.threads} threads, {args.rounds} rounds")
+    print(f"{'Kestrel ms':>11} {'PyTorch ms':>11} {'ratio':>7}  case")
+    for line in args.cases.read_text().splitlines():
+        if not line or line.startswith("#") or args.filter not in line:
+            continue
+        op, sizes, dtype = parse(line)
+        peer = PEERS[op](sizes, dtype) if op in PEERS else None
+        mine, theirs = [], []
+        with torch.set_grad_enabled(op in WITH_GRADIENT):
+            ours(line)
+            if peer:
+                peer()
+            for _ in range(args.rounds):
+                mine.append(ours(line))
+                if peer:
+                    begin = time.perf_counter()
+                    peer()
+                    theirs.append((time.perf_counter() - begin) * 1e3)
+        row = {"case": line, "kestrel_ms": statistics.median(mine)}
+        if peer:
+            row["torch_ms"] = statistics.median(theirs)
+            row["ratio"] = statistics.median(t / m for t, m in zip(theirs, mine))
+            print(f"{row['kestrel_ms']:11.3f} {row['torch_ms']:11.3f} {row['ratio']:7.2f}  {line}", flush=True)
+        else:
+            print(f"{row['kestrel_ms']:11.3f} {'-':>11} {'-':>7}  {line}", flush=True)
+        record.append(row)
+    if args.json:
+        args.json.write_text(json.dumps({"torch": torch.__version__, "threads": args.threads, "cases": record}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace planted {
+
+void run_profiled_kernels();
+
+}  // namespace planted
