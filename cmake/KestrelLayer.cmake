@@ -1,7 +1,9 @@
 # A layer is a folder: every .cpp below it, compiled once, linked into one of the two libraries.
-# kestrel_layer(<folder name> [EXCLUDE regex...] [SOURCES more...] [LINK libraries...])
+# kestrel_layer(<folder name> [PRECOMPILE] [EXCLUDE regex...] [SOURCES more...] [LINK libraries...])
+# PRECOMPILE: what almost every file of it includes from the standard library is compiled once, for all
+# layers that say so.
 function(kestrel_layer name)
-  cmake_parse_arguments(ARG "" "" "EXCLUDE;SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "PRECOMPILE" "" "EXCLUDE;SOURCES;LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   foreach(pattern IN LISTS ARG_EXCLUDE)
     list(FILTER sources EXCLUDE REGEX ${pattern})
@@ -14,6 +16,13 @@ function(kestrel_layer name)
   add_library(layer_${name} OBJECT ${sources})
   target_link_libraries(layer_${name} PRIVATE kestrel_settings OpenMP::OpenMP_CXX ${ARG_LINK})
   set_property(TARGET layer_${name} PROPERTY KESTREL_LINK "${ARG_LINK}")
+  if(ARG_PRECOMPILE)
+    if(TARGET layer_standard)
+      target_precompile_headers(layer_${name} REUSE_FROM layer_standard)
+    else()
+      message(FATAL_ERROR "layer_standard has to be there before layer_${name}")
+    endif()
+  endif()
 endfunction()
 
 # kestrel_library(<target> <layers...>): one library from the objects of its layers.

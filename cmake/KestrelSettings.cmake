@@ -13,10 +13,14 @@ include(GNUInstallDirs)
 # Found beside the binaries wherever the prefix is moved to.
 set(CMAKE_INSTALL_RPATH "$ORIGIN:$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
 
+# ccache is told that precompiled headers may be compared by content.
 find_program(KESTREL_CCACHE ccache)
 if(KESTREL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${KESTREL_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${KESTREL_CCACHE})
 endif()
+# Loops that want more than -O2 are in kernels/, which asks for it.
+string(REPLACE "-O3" "-O2" CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE}")
 
 # Sources include <kestrel/tensor/tensor.h> in-tree as well as installed.
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/include)
@@ -30,6 +34,9 @@ set(cxx_options -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion
   -Wno-maybe-uninitialized -Wno-restrict)
 if(KESTREL_WERROR)
   list(APPEND cxx_options -Werror)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND cxx_options -fpch-preprocess)  # for ccache
 endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # AVX2 and FMA are the floor; AVX-512 is chosen at run time.
