@@ -25,6 +25,11 @@ struct Conv2dParams {
 /// float32 (in float64 for float64). Zero sizes are legal. Throws Error on shapes or dtypes that do
 /// not fit. Results depend neither on the number of threads nor on the run.
 ///
+/// On a CPU with AMX bfloat16 runs through oneDNN, which rounds sums in another order than
+/// Kestrel's own kernels. KESTREL_CONV in the environment, read once, names who computes it:
+/// `auto`, `own`, or `onednn` wherever it can (it emulates bfloat16 on any AVX-512; with less, this
+/// means `own`).
+///
 /// A transposed convolution of x (N, H, W, I) with weight (I, kh, kw, O / groups) is these
 /// functions with the roles exchanged: its forward is conv2d_backward_data(x, weight, output), its
 /// gradient for the data conv2d_forward(grad_output, weight, {}, {}, grad_x), and its gradient for

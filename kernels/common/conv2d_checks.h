@@ -12,6 +12,8 @@ struct Conv2dGeometry {
   int64_t out_h, out_w;                          // output
   int64_t groups, group_o;
   int64_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
+
+  bool operator==(const Conv2dGeometry&) const = default;
 };
 
 inline void check_conv2d_dtypes(const char* op, DType a, DType b, DType c) {

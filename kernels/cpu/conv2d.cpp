@@ -2,6 +2,7 @@
 
 #include <kestrel/kernels/cpu/conv2d_gemm.h>
 #include <kestrel/kernels/cpu/conv2d_geometry.h>
+#include <kestrel/kernels/cpu/conv2d_onednn.h>
 #include <kestrel/kernels/cpu/conv2d_winograd.h>
 #include <kestrel/kernels/cpu/weight_cache.h>
 
@@ -20,6 +21,11 @@ void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView
                     View output, const Conv2dParams& params) {
   const Conv2dGeometry g = check_conv2d_forward(input, weight, bias, residual, output, params);
   if (output.numel() == 0) return;
+  if (input.dtype == DType::BFloat16 &&
+      conv2d_forward_onednn(g, input, weight, bias, residual, output, params.relu,
+                            params.weight_key)) {
+    return;
+  }
   if (!runs_as_gemm(g, input.dtype)) {
     conv2d_forward_generic(g, input, weight, bias, residual, output, params.relu);
   } else if (winograd_pays(g)) {
@@ -34,6 +40,10 @@ void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_inp
                           const Conv2dParams& params) {
   const Conv2dGeometry g = check_conv2d_backward_data(grad_output, weight, grad_input, params);
   if (grad_input.numel() == 0) return;
+  if (grad_output.dtype == DType::BFloat16 &&
+      conv2d_backward_data_onednn(g, grad_output, weight, grad_input, params.weight_key)) {
+    return;
+  }
   if (!runs_as_gemm(g, grad_output.dtype)) {
     conv2d_backward_data_generic(g, grad_output, weight, grad_input);
   } else if (winograd_pays(g)) {
@@ -49,6 +59,10 @@ void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_w
       check_conv2d_backward_weights(input, grad_output, grad_weight, grad_bias, params);
   if (grad_bias && g.outputs > 0) conv2d_backward_bias(grad_output, grad_bias);
   if (grad_weight.numel() == 0) return;
+  if (input.dtype == DType::BFloat16 &&
+      conv2d_backward_weights_onednn(g, input, grad_output, grad_weight)) {
+    return;
+  }
   if (!runs_as_gemm(g, input.dtype)) {
     conv2d_backward_weights_generic(g, input, grad_output, grad_weight);
   } else if (winograd_pays(g)) {

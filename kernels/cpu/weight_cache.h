@@ -16,6 +16,8 @@ enum class Packing : uint8_t {
   WinogradForward,
   WinogradBackwardData,
   Matmul,
+  OneDnnForward,
+  OneDnnBackwardData,
 };
 
 /// Packed weights: of the cache, or of the calling thread's scratch (then without an owner).
