@@ -5,7 +5,8 @@ Example:
   bench/compare_kernels.py build/release/bin/kernel_bench --threads 2 --rounds 9 --json /tmp/kernels.json
 
 Cases come from bench/kernels/kernel_cases.txt. Each side's median over the rounds and the median of the ratios PyTorch /
-Kestrel; convolutions of both are NHWC (channels_last). "-" where PyTorch has no such operator.
+Kestrel; convolutions of both are NHWC (channels_last), regions are taken
+from NCHW on PyTorch's side, which is all that it has. "-" where PyTorch has no such operator.
 """
 import argparse
 import json
@@ -152,6 +153,41 @@ def cross_entropy(s, dtype):
     return lambda: F.cross_entropy(logits, labels, reduction="none")
 
 
+def regions(s):
+    return torch.cat([torch.zeros(s["rois"], 1), random_boxes(s["rois"], 400)], 1)
+
+
+def roi_align(s, dtype):
+    x, rois = feature_map(s, dtype).contiguous(), regions(s).to(dtype)
+    return lambda: torchvision.ops.roi_align(x, rois, s["out"], 0.25, aligned=True)
+
+
+def roi_align_backward(s, dtype):
+    x, rois = feature_map(s, dtype).contiguous(), regions(s)
+    x.requires_grad_()
+    y = torchvision.ops.roi_align(x, rois, s["out"], 0.25, aligned=True)
+    grad = torch.randn_like(y)
+    return lambda: torch.autograd.grad(y, x, grad, retain_graph=True)
+
+
+def roi_pool(s, dtype):
+    x, rois = feature_map(s, dtype).contiguous(), regions(s)
+    return lambda: torchvision.ops.roi_pool(x, rois, s["out"], 0.25)
+
+
+def deform_conv2d(s, dtype):
+    x, taps = feature_map(s, dtype).contiguous(), s["k"] ** 2
+    offset = torch.randn(s["n"], 2 * taps, s["h"], s["w"])
+    mask = torch.full((s["n"], taps, s["h"], s["w"]), 0.5)
+    weight = torch.randn(s["o"], s["c"], s["k"], s["k"]) * 0.05
+    return lambda: torchvision.ops.deform_conv2d(x, offset, weight, padding=s["k"] // 2, mask=mask)
+
+
+def box_iou(s, dtype):
+    a, b = random_boxes(s["n"], 400), random_boxes(s["m"], 400)
+    return lambda: torchvision.ops.box_iou(a, b)
+
+
 PEERS = {
     "conv2d": conv2d,
     "conv2d_backward_data": lambda s, dtype: conv2d(s, dtype, "data"),
@@ -175,10 +211,15 @@ PEERS = {
     "box_decode": box_decode,
     "top_k": top_k,
     "nms": nms,
+    "roi_align": roi_align,
+    "roi_align_backward": roi_align_backward,
+    "roi_pool": roi_pool,
+    "deform_conv2d": deform_conv2d,
+    "box_iou": box_iou,
     "sgd": lambda s, dtype: optimizer(s, lambda p: torch.optim.SGD(p, lr=1e-4, momentum=0.9, weight_decay=1e-4)),
     "adamw": lambda s, dtype: optimizer(s, lambda p: torch.optim.AdamW(p, lr=1e-4, weight_decay=1e-4)),
 }
-WITH_GRADIENT = {"focal_loss", "smooth_l1_loss"}
+WITH_GRADIENT = {"focal_loss", "smooth_l1_loss", "roi_align_backward"}
 
 
 def main():

@@ -22,6 +22,31 @@ Variable slice(const Variable& x, int64_t begin, int64_t end) {
                 });
 }
 
+Variable narrow(const Variable& x, int dim, int64_t begin, int64_t end) {
+  const Shape from = x.shape();
+  const int axis = dim < 0 ? dim + from.dims() : dim;
+  KESTREL_CHECK(0 <= axis && axis < from.dims(), "[narrow] there is no dimension ", dim, " in ",
+                from);
+  KESTREL_CHECK(0 <= begin && begin <= end && end <= from[axis], "[narrow] dimension ", axis,
+                " of ", from, " has no indices ", begin, " to ", end);
+  Shape shape = from;
+  shape[axis] = end - begin;
+  Tensor part = Tensor::empty(shape, x.dtype(), x.device());
+  const int64_t inner = from.stride(axis), row = from[axis] * inner;
+  const int64_t length = shape[axis] * inner;
+  int64_t count = 1;
+  for (int i = 0; i < axis; ++i) count *= from[i];
+  const Blocks taken{begin * inner, row}, whole{0, length};
+  run(x.device(), cpu::copy_blocks, gpu::copy_blocks, x.view(), taken, part.view(), whole, count,
+      length);
+  return record("narrow", {x}, std::move(part), [=](std::span<Tensor> grads, const NeedsGrad&) {
+    Tensor grad_x = Tensor::zeros(from, grads[0].dtype(), grads[0].device());
+    run(grad_x.device(), cpu::copy_blocks, gpu::copy_blocks, grads[0].cview(), whole, grad_x.view(),
+        taken, count, length);
+    return std::vector<Tensor>{grad_x};
+  });
+}
+
 Variable concat(const std::vector<Variable>& parts, int dim) {
   KESTREL_CHECK(!parts.empty(), "[concat] nothing to join");
   const Variable& front = parts.front();

@@ -13,6 +13,9 @@ Variable reshape(const Variable& x, const Shape& shape);
 /// Rows [begin, end) of the leading dimension; shares memory.
 Variable slice(const Variable& x, int64_t begin, int64_t end);
 
+/// Indices [begin, end) of dimension `dim` (negative counts from the end), all of the others.
+Variable narrow(const Variable& x, int dim, int64_t begin, int64_t end);
+
 /// Joins along dimension `dim` (negative counts from the end); all other sizes and dtypes agree.
 Variable concat(const std::vector<Variable>& parts, int dim);
 

@@ -53,6 +53,7 @@ const Operators& operators() {
     Operators result = convolution_operators();
     result.merge(feature_map_operators());
     result.merge(detection_operators());
+    result.merge(region_operators());
     return result;
   }();
   return all;

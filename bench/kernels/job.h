@@ -37,8 +37,9 @@ using Operators = std::map<std::string, MakeJob>;
 Operators convolution_operators();
 Operators feature_map_operators();
 Operators detection_operators();
+Operators region_operators();
 
-/// The operators of all three.
+/// All of them.
 const Operators& operators();
 
 /// Normal numbers on the device.

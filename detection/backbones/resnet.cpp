@@ -37,6 +37,7 @@ struct BlockOptions {
   int64_t stride = 1;
   int64_t dilation = 1;
   bool caffe = false;
+  std::optional<DcnOptions> dcn = {};
   NormOptions norm_cfg;
 };
 
@@ -96,6 +97,18 @@ class BasicBlock : public ResidualBlock {
   Downsample* downsample_ = nullptr;
 };
 
+/// The 3x3 convolution of a bottleneck: one of the two.
+struct SpatialConv {
+  Conv2d* plain = nullptr;
+  DeformConvPack* deformable = nullptr;
+
+  /// relu(norm(conv(x)))
+  Variable forward(const Variable& x, Norm& norm) const {
+    if (plain) return plain->forward(x, {.norm = &norm, .relu = true});
+    return norm.forward(deformable->forward(x), true);
+  }
+};
+
 class Bottleneck : public ResidualBlock {
  public:
   static constexpr int64_t kExpansion = 4;
@@ -106,13 +119,7 @@ class Bottleneck : public ResidualBlock {
                                                   .stride = o.caffe ? o.stride : 1,
                                                   .bias = false})),
         bn1_(add<BatchNorm2d>("bn1", o.planes, o.norm_cfg)),
-        conv2_(add<Conv2d>("conv2", Conv2dOptions{.in_channels = o.planes,
-                                                  .out_channels = o.planes,
-                                                  .kernel_size = 3,
-                                                  .stride = o.caffe ? 1 : o.stride,
-                                                  .padding = o.dilation,
-                                                  .dilation = o.dilation,
-                                                  .bias = false})),
+        conv2_(add_conv2(o)),
         bn2_(add<BatchNorm2d>("bn2", o.planes, o.norm_cfg)),
         conv3_(add<Conv2d>("conv3", Conv2dOptions{.in_channels = o.planes,
                                                   .out_channels = o.planes * kExpansion,
@@ -125,16 +132,41 @@ class Bottleneck : public ResidualBlock {
 
   Variable forward(const Variable& x) override {
     Variable y = conv1_.forward(x, {.norm = &bn1_, .relu = true});
-    y = conv2_.forward(y, {.norm = &bn2_, .relu = true});
+    y = conv2_.forward(y, bn2_);
     const Variable identity = downsample_ ? downsample_->forward(x) : x;
     return conv3_.forward(y, {.norm = &bn3_, .relu = true, .residual = identity});
   }
   BatchNorm2d& last_norm() override { return bn3_; }
 
  private:
+  SpatialConv add_conv2(const BlockOptions& o) {
+    const int64_t stride = o.caffe ? 1 : o.stride;
+    if (!o.dcn) {
+      return {.plain = &add<Conv2d>("conv2", Conv2dOptions{.in_channels = o.planes,
+                                                           .out_channels = o.planes,
+                                                           .kernel_size = 3,
+                                                           .stride = stride,
+                                                           .padding = o.dilation,
+                                                           .dilation = o.dilation,
+                                                           .bias = false})};
+    }
+    const DeformConv2dOptions options{.in_channels = o.planes,
+                                      .out_channels = o.planes,
+                                      .kernel_size = 3,
+                                      .stride = stride,
+                                      .padding = o.dilation,
+                                      .dilation = o.dilation,
+                                      .deform_groups = o.dcn->deform_groups,
+                                      .bias = false};
+    if (o.dcn->type == DeformConvType::DCN) {
+      return {.deformable = &add<DeformConv2dPack>("conv2", options)};
+    }
+    return {.deformable = &add<ModulatedDeformConv2dPack>("conv2", options)};
+  }
+
   Conv2d& conv1_;
   BatchNorm2d& bn1_;
-  Conv2d& conv2_;
+  SpatialConv conv2_;
   BatchNorm2d& bn2_;
   Conv2d& conv3_;
   BatchNorm2d& bn3_;
@@ -164,6 +196,13 @@ ResNet::ResNet(const ResNetOptions& options)
     fail<UsageError>("[resnet] num_stages must be 1 to 4, with a stride and a dilation each, got ",
                      options.num_stages);
   }
+  if (options.dcn && !architecture.bottleneck) {
+    fail<UsageError>("[resnet] dcn needs bottlenecks: depth 50, 101 or 152, got ", options.depth);
+  }
+  if (options.dcn && options.stage_with_dcn.size() < stage_count) {
+    fail<UsageError>("[resnet] stage_with_dcn must say true or false for each of ", stage_count,
+                     " stages, got ", options.stage_with_dcn.size());
+  }
   for (const int64_t index : options.out_indices) {
     if (index < 0 || index >= options.num_stages) {
       fail<UsageError>("[resnet] out_indices must name stages 0 to ", options.num_stages - 1,
@@ -171,6 +210,7 @@ ResNet::ResNet(const ResNetOptions& options)
     }
   }
   int64_t in_channels = conv1_.options().out_channels;
+  std::optional<DcnOptions> dcn = options.dcn;
   for (size_t s = 0; s < stage_count; ++s) {
     auto& stage = add<ModuleList<ResidualBlock>>("layer" + std::to_string(s + 1));
     stages_.push_back(&stage);
@@ -183,6 +223,11 @@ ResNet::ResNet(const ResNetOptions& options)
     in_channels =
         block.planes * (architecture.bottleneck ? Bottleneck::kExpansion : BasicBlock::kExpansion);
     for (int64_t b = 0; b < architecture.blocks[s]; ++b) {
+      block.dcn.reset();
+      if (dcn && options.stage_with_dcn[s]) {
+        if (!dcn->fallback_on_stride) block.dcn = dcn;
+        dcn->fallback_on_stride = false;
+      }
       if (architecture.bottleneck) {
         stage.push(std::make_unique<Bottleneck>(block));
       } else {
@@ -251,6 +296,9 @@ void ResNet::init_weights(Philox& random) {
     } else if (auto* norm = dynamic_cast<Norm*>(module)) {
       norm->init_weights(random);
     }
+  }
+  for (auto& [name, module] : named_modules()) {
+    if (dynamic_cast<DeformConvPack*>(module)) module->init_weights(random);
   }
   if (!options_.zero_init_residual) return;
   for (auto* stage : stages_) {

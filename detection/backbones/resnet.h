@@ -5,10 +5,27 @@
 
 #include <kestrel/detection/backbones/backbone.h>
 #include <kestrel/layers/conv2d.h>
+#include <kestrel/layers/deform_conv2d.h>
 #include <kestrel/layers/norm.h>
 #include <kestrel/registry/config.h>
 
 namespace kestrel {
+
+/// Deformable convolutions in place of the 3x3 convolutions of bottlenecks.
+struct DcnOptions {
+  DeformConvType type = DeformConvType::DCN;
+  int64_t deform_groups = 1;
+  /// The first block that would be deformable is not. MMDetection's name promises every block with
+  /// a stride, but the first one uses the option up.
+  bool fallback_on_stride = false;
+
+  template <class V>
+  void visit(V& v) {
+    v("type", type);
+    v("deform_groups", deform_groups);
+    v("fallback_on_stride", fallback_on_stride);
+  }
+};
 
 /// Options of ResNet, named as MMDetection's.
 struct ResNetOptions {
@@ -27,6 +44,8 @@ struct ResNetOptions {
   NormOptions norm_cfg;
   bool norm_eval =
       true;  ///< Norms use running statistics in training too; weight and bias still train.
+  std::optional<DcnOptions> dcn = {};  ///< For depths with bottlenecks: 50, 101, 152.
+  std::vector<bool> stage_with_dcn = {false, false, false, false};
   bool with_cp = false;  ///< Gradient checkpointing per block.
   bool zero_init_residual =
       true;  ///< Last norm of a block starts at 0. Only where nothing pretrained is loaded.
@@ -47,6 +66,8 @@ struct ResNetOptions {
     v("frozen_stages", frozen_stages);
     v("norm_cfg", norm_cfg);
     v("norm_eval", norm_eval);
+    v("dcn", dcn);
+    v("stage_with_dcn", stage_with_dcn);
     v("with_cp", with_cp);
     v("zero_init_residual", zero_init_residual);
     v("init_cfg", init_cfg);
@@ -69,7 +90,8 @@ class ResNet : public Backbone {
 
   std::vector<Variable> forward(const Variable& images) override;
   std::vector<int64_t> out_channels() const override { return out_channels_; }
-  /// Kaiming normal (fan out) convolutions.
+  /// Kaiming normal (fan out) convolutions; deformable ones as their layers say, so that their
+  /// offsets start at zero.
   void init_weights(Philox& random) override;
 
  protected:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
@@ -51,6 +52,19 @@ template <class T, class F>
 void visit_pack(bool packed, F&& f) {
   if (packed) {
     f(std::integral_constant<int, Pack<T>::kSize>{});
+  } else {
+    f(std::integral_constant<int, 1>{});
+  }
+}
+
+/// Calls f with the channels that a thread takes of maps of T and of their places of type I: as
+/// many as fill 16 bytes of the wider type, or 1.
+template <class T, class I, class F>
+void visit_vector(int64_t channels, const T* a, const T* b, const I* which, F&& f) {
+  constexpr int kSize = std::min(Pack<T>::kSize, Pack<I>::kSize);
+  if (is_vector<kSize>(a, channels) && is_vector<kSize>(b, channels) &&
+      is_vector<kSize>(which, channels)) {
+    f(std::integral_constant<int, kSize>{});
   } else {
     f(std::integral_constant<int, 1>{});
   }

@@ -144,19 +144,6 @@ __global__ void avg_backward_kernel(int64_t n, PoolSizes s, Pool2dParams p,
   }
 }
 
-/// Calls f with the channels that a thread takes of maps of T and of their places of type I: as
-/// many as fill 16 bytes of the wider type, or 1.
-template <class T, class I, class F>
-void visit_vector(int64_t channels, const T* a, const T* b, const I* which, F&& f) {
-  constexpr int kSize = std::min(Pack<T>::kSize, Pack<I>::kSize);
-  if (is_vector<kSize>(a, channels) && is_vector<kSize>(b, channels) &&
-      is_vector<kSize>(which, channels)) {
-    f(std::integral_constant<int, kSize>{});
-  } else {
-    f(std::integral_constant<int, 1>{});
-  }
-}
-
 }  // namespace
 
 void max_pool2d_forward(ConstView x, View y, View which, const Pool2dParams& params,

@@ -12,15 +12,20 @@ The metadata has "versions" (JSON) and "cases" (JSON: {case: {parameter: value}}
 op            tensors beside the parameters
 conv2d        x weight [bias] [residual] output grad_output grad_x grad_weight [grad_bias]; relu in the parameters
 conv_transpose2d  x weight bias output grad_output grad_x grad_weight grad_bias; output_padding in the parameters
+deform_conv2d x offset [mask] weight [bias] output grad_output grad_x grad_offset [grad_mask] grad_weight [grad_bias];
+              offset (N, Ho, Wo, deform_groups * kh * kw * 2) and mask as torchvision's, channels last
 linear        x weight bias output grad_output grad_x grad_weight grad_bias
 batch_norm    x weight bias running_mean running_var output new_running_mean new_running_var grad_output grad_x
               grad_weight grad_bias
 group_norm    x weight bias output grad_output grad_x grad_weight grad_bias
 pool2d        x output grad_output grad_x
 interpolate   x output grad_output grad_x (bilinear: align_corners false)
+roi_align     x rois (K, 5: image, x1, y1, x2, y2) output grad_output grad_x
+roi_pool      x rois output grad_output grad_x
 focal_loss    logits (M, C), labels (M) with C = background and -1 = ignored, loss (sum), elements (M, C), grad_logits
 regression    prediction target loss (sum) elements grad_prediction; l1, smooth_l1 (beta), giou (boxes x1, y1, x2, y2)
 cross_entropy logits (M, C) labels (M) loss (sum) elements grad_logits; ignored labels are -100
+box_iou       a (A, 4) b (B, 4) iou (A, B) giou (A, B)
 nms           boxes (N, 4) scores (N) keep; labels (N) in the batched cases
 delta_coder   anchors boxes deltas decoded (of `deltas_in`, clipped at log(1000/16))
 """
@@ -115,6 +120,32 @@ def conv_transpose2d():
     return cases, tensors
 
 
+def deform_conv2d():
+    shapes = {  # n, h, w, c, o, k, stride, pad, dilation, groups, deform_groups, mask, bias
+        "v1": (1, 3, 4, 4, 5, 3, 1, 1, 1, 1, 1, False, False),
+        "v2": (2, 3, 4, 4, 4, 3, 1, 1, 1, 1, 1, True, True),
+        "stride2": (1, 7, 6, 4, 4, 3, 2, 1, 1, 1, 1, True, False),
+        "dilation2": (1, 4, 3, 3, 4, 3, 1, 2, 2, 1, 1, False, True),
+        "groups": (1, 3, 4, 8, 8, 3, 1, 1, 1, 4, 1, True, True),
+        "deform_groups": (1, 3, 4, 8, 4, 3, 1, 1, 1, 1, 2, True, False),
+        "both_groups": (1, 5, 5, 12, 4, 3, 2, 1, 1, 2, 3, True, True),
+        "one_pixel": (1, 1, 1, 3, 2, 1, 1, 0, 1, 1, 1, True, True),
+    }
+    cases, tensors = {}, {}
+    for name, (n, h, w, c, o, k, stride, pad, dilation, groups, deform_groups, mask, bias) in shapes.items():
+        ho, wo = ((size + 2 * pad - dilation * (k - 1) - 1) // stride + 1 for size in (h, w))
+        samples = deform_groups * k * k
+        inputs = leaves(x=normal(n, h, w, c), offset=normal(n, ho, wo, 2 * samples, scale=1.5),
+                        mask=uniform(n, ho, wo, samples) if mask else None,
+                        weight=normal(o, k, k, c // groups, scale=(k * k * c / groups) ** -0.5), bias=normal(o) if bias else None)
+        result = torchvision.ops.deform_conv2d(
+            to_nchw(inputs["x"]), to_nchw(inputs["offset"]), to_nchw(inputs["weight"]), inputs.get("bias"), stride, pad,
+            dilation, to_nchw(inputs["mask"]) if mask else None)
+        tensors[name] = with_gradients(inputs, to_nhwc(result))
+        cases[name] = dict(stride=stride, pad=pad, dilation=dilation, groups=groups, deform_groups=deform_groups)
+    return cases, tensors
+
+
 def linear():
     cases, tensors = {}, {}
     for name, (m, c, o) in {"2d": (7, 10, 6), "one": (1, 1, 1), "tall": (33, 4, 3)}.items():
@@ -190,6 +221,40 @@ def interpolate():
     return cases, tensors
 
 
+def random_rois(count, images, size):
+    """Regions of pictures of `size` pixels, some of them partly outside; corners are not in special places."""
+    corners = uniform(count, 2, low=-0.2 * size, high=0.8 * size)
+    index = torch.randint(0, images, (count, 1), generator=GENERATOR).double()
+    return torch.cat((index, corners, corners + uniform(count, 2, low=1.0, high=0.7 * size)), 1).float().double()
+
+
+def roi_align():
+    shapes = {  # height, width, scale, ratio, aligned
+        "adaptive": (3, 2, 0.25, 0, True), "adaptive_legacy": (2, 3, 0.25, 0, False), "fixed": (3, 3, 0.25, 2, True),
+        "fixed_legacy": (2, 2, 0.25, 2, False), "tiny": (4, 4, 0.03125, 0, False), "full_scale": (5, 5, 1.0, 0, True)}
+    cases, tensors = {}, {}
+    for name, (height, width, scale, ratio, aligned) in shapes.items():
+        inputs = leaves(x=normal(2, 8, 9, 3))
+        rois = random_rois(6, 2, 8 / scale)
+        result = torchvision.ops.roi_align(to_nchw(inputs["x"]), rois, (height, width), scale, ratio or -1, aligned)
+        tensors[name] = with_gradients(inputs, to_nhwc(result))
+        tensors[name].update(rois=rois)
+        cases[name] = dict(height=height, width=width, scale=scale, ratio=ratio, aligned=aligned)
+    return cases, tensors
+
+
+def roi_pool():
+    cases, tensors = {}, {}
+    for name, (height, width, scale) in {"3x2": (3, 2, 0.25), "7x7": (7, 7, 0.25), "full_scale": (2, 4, 1.0)}.items():
+        inputs = leaves(x=normal(2, 8, 9, 3))
+        rois = random_rois(6, 2, 8 / scale)
+        result = torchvision.ops.roi_pool(to_nchw(inputs["x"]), rois, (height, width), scale)
+        tensors[name] = with_gradients(inputs, to_nhwc(result))
+        tensors[name].update(rois=rois)
+        cases[name] = dict(height=height, width=width, scale=scale)
+    return cases, tensors
+
+
 def focal_loss():
     cases, tensors = {}, {}
     for name, scale, alpha, gamma in (("default", 2.0, 0.25, 2.0), ("alpha_gamma", 2.0, 0.5, 1.5), ("gamma0", 1.0, 0.25, 0.0),
@@ -252,6 +317,14 @@ def cross_entropy():
     return cases, tensors
 
 
+def box_iou():
+    a, b = random_boxes(9), random_boxes(13)
+    b[:3] = a[:3]
+    b[3] += 300  # disjoint from all
+    return {"boxes": {}}, {"boxes": dict(a=a, b=b, iou=torchvision.ops.box_iou(a, b),
+                                         giou=torchvision.ops.generalized_box_iou(a, b))}
+
+
 def nms():
     cases, tensors = {}, {}
     for name, count, threshold, classes in (("dense", 300, 0.5, 0), ("loose", 200, 0.7, 0), ("strict", 200, 0.1, 0),
@@ -286,8 +359,8 @@ def delta_coder():
     return cases, tensors
 
 
-OPERATORS = (conv2d, conv_transpose2d, linear, batch_norm, group_norm, pool2d, interpolate, focal_loss, regression,
-             cross_entropy, nms, delta_coder)
+OPERATORS = (conv2d, conv_transpose2d, deform_conv2d, linear, batch_norm, group_norm, pool2d, interpolate, roi_align,
+             roi_pool, focal_loss, regression, cross_entropy, box_iou, nms, delta_coder)
 
 
 def main():

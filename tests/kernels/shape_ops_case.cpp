@@ -56,6 +56,46 @@ OpCase make_slice() {
   return op;
 }
 
+OpCase make_narrow() {
+  OpCase op{.name = "narrow"};
+  struct Case {
+    Shape shape;
+    int dim;
+    int64_t begin, end;
+  };
+  for (const Case& c : std::vector<Case>{{{0, 3}, 1, 1, 2},
+                                         {{1}, 0, 0, 1},
+                                         {{7}, -1, 2, 2},
+                                         {{7, 3}, 0, 4, 7},
+                                         {{7, 3}, 1, 0, 2},
+                                         {{5, 4, 3}, 1, 1, 4},
+                                         {{2, 5, 6, 27}, -1, 18, 27},
+                                         {{2, 30, 31, 27}, 3, 0, 18}}) {
+    const int axis = c.dim < 0 ? c.dim + c.shape.dims() : c.dim;
+    op.configs.push_back(
+        {.name =
+             to_string(c.shape) + "_" + std::to_string(c.dim) + "_from_" + std::to_string(c.begin),
+         .inputs = {{"x", c.shape}},
+         .run =
+             [c](const Variables& in) {
+               return Variables{autograd::narrow(in[0], c.dim, c.begin, c.end)};
+             },
+         .reference =
+             [c, axis](const Arrays& in) {
+               Shape shape = c.shape;
+               shape[axis] = c.end - c.begin;
+               Array y(shape);
+               const int64_t length = shape[axis] * shape.stride(axis);
+               const int64_t row = c.shape[axis] * shape.stride(axis);
+               for (int64_t i = 0; i < y.numel(); ++i) {
+                 y[i] = in[0][i / length * row + c.begin * shape.stride(axis) + i % length];
+               }
+               return Arrays{y};
+             }});
+  }
+  return op;
+}
+
 Array concat(const Arrays& parts, int axis) {
   Shape shape = parts[0].shape;
   shape[axis] = 0;
@@ -170,6 +210,7 @@ OpCase make_cast() {
 
 const OpCaseRegistration reshape_case("reshape", make_reshape);
 const OpCaseRegistration slice_case("slice", make_slice);
+const OpCaseRegistration narrow_case("narrow", make_narrow);
 const OpCaseRegistration concat_case("concat", make_concat);
 const OpCaseRegistration gather_rows_case("gather_rows", make_gather_rows);
 const OpCaseRegistration cast_case("cast", make_cast);
