@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Kestrel's kernels beside PyTorch's and torchvision's on the CPU, case by case, called in turn in one run.
+"""Kestrel's kernels beside PyTorch's (on a GPU cuDNN's and cuBLAS's) and torchvision's, case by case, called in turn in one run.
 
 Example:
   bench/compare_kernels.py build/release/bin/kernel_bench --threads 2 --rounds 9 --json /tmp/kernels.json
+  bench/compare_kernels.py build/cuda/bin/kernel_bench --device cuda
 
 Cases come from bench/kernels/kernel_cases.txt. Each side's median over the rounds and the median of the ratios PyTorch /
 Kestrel; convolutions of both are NHWC (channels_last), regions are taken
@@ -227,12 +228,19 @@ def main():
     parser.add_argument("binary", type=Path)
     parser.add_argument("--cases", type=Path, default=CASES)
     parser.add_argument("--filter", default="", help="only cases with this text")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    server = subprocess.Popen([args.binary, "--serve", "--threads", str(args.threads)], stdin=subprocess.PIPE,
+    torch.set_default_device(args.device)
+
+    def wait():
+        if args.device == "cuda":
+            torch.cuda.synchronize()
+
+    server = subprocess.Popen([args.binary, "--serve", "--device", args.device, "--threads", str(args.threads)], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True)
 
     def ours(line):
@@ -241,7 +249,7 @@ def main():
         return float(server.stdout.readline())
 
     record = []
-    print(f"PyTorch {torch.__version__}, {args.threads} threads, {args.rounds} rounds")
+    print(f"PyTorch {torch.__version__}, {args.device}, {args.threads} threads, {args.rounds} rounds")
     print(f"{'Kestrel ms':>11} {'PyTorch ms':>11} {'ratio':>7}  case")
     for line in args.cases.read_text().splitlines():
         if not line or line.startswith("#") or args.filter not in line:
@@ -256,8 +264,10 @@ def main():
             for _ in range(args.rounds):
                 mine.append(ours(line))
                 if peer:
+                    wait()
                     begin = time.perf_counter()
                     peer()
+                    wait()
                     theirs.append((time.perf_counter() - begin) * 1e3)
         row = {"case": line, "kestrel_ms": statistics.median(mine)}
         if peer:
@@ -268,7 +278,7 @@ def main():
             print(f"{row['kestrel_ms']:11.3f} {'-':>11} {'-':>7}  {line}", flush=True)
         record.append(row)
     if args.json:
-        args.json.write_text(json.dumps({"torch": torch.__version__, "threads": args.threads, "cases": record}, indent=1) + "\n")
+        args.json.write_text(json.dumps({"torch": torch.__version__, "device": args.device, "threads": args.threads, "cases": record}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

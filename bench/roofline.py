@@ -4,9 +4,9 @@
 Example:
   cmake --preset sim && ninja -C build/sim kernel_bench && bench/roofline.py build/sim/bin/kernel_bench > bench/roofline.md
 
-Runs each bfloat16 convolution on the simulator, on as many rows of its map as fill two tiles of output: what a block moves
-does not depend on how many blocks there are. From the bytes that go through global memory (in sectors of 32) and through
-shared memory per FLOP follows the most that an H100 could reach. Needs no GPU, and says nothing about latency.
+Runs each bfloat16 convolution on the simulator, on its real map of which it carries out a few blocks, spread over the grid.
+From the bytes that go through global memory (in sectors of 32) and through shared memory per FLOP follows the most that an
+H100 could reach. Needs no GPU, and says nothing about latency.
 """
 import argparse
 import os
@@ -34,25 +34,24 @@ SHAPES = [
     ("head reg, P3", 100, 168, 256, 36, 3, 1),
 ]
 PASSES = ("conv2d", "conv2d_backward_data", "conv2d_backward_weights")
-PIXELS = 256
+BLOCKS = 4  # of each launch
 
 
 def profile(binary, case):
-    """The sums over the kernels of one run: requests, sectors and bytes as the simulator writes them."""
+    """Bytes of all kernels of one run, and shared-memory requests and conflicts, scaled from the blocks that were carried out."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "profile"
-        environment = dict(os.environ, CUDA_SIM_PROFILE=str(path), OMP_NUM_THREADS="1")
+        environment = dict(os.environ, CUDA_SIM_PROFILE=str(path), CUDA_SIM_SAMPLE_BLOCKS=str(BLOCKS), OMP_NUM_THREADS="1")
         subprocess.run([binary, "--device", "cuda", "--once", "--case", case], env=environment, check=True,
                        stdout=subprocess.DEVNULL)
         total = {"global": 0, "shared": 0, "conflicts": 0, "requests": 0}
         for line in path.read_text().splitlines():
-            fields = line.split("\t")
-            if "gemm" not in fields[0] and "conv" not in fields[0]:
-                continue
-            total["global"] += 32 * (int(fields[8]) + int(fields[11]))
-            total["requests"] += int(fields[15])
-            total["conflicts"] += int(fields[16])
-            total["shared"] += int(fields[17])
+            fields = [int(field) for field in line.split("\t")[1:]]
+            scale = fields[21] / fields[1]
+            total["global"] += scale * 32 * (fields[7] + fields[10])
+            total["requests"] += scale * fields[14]
+            total["conflicts"] += scale * fields[15]
+            total["shared"] += scale * fields[16]
         return total
 
 
@@ -71,14 +70,12 @@ def main():
     for name, height, width, c, o, k, stride in SHAPES:
         if args.filter not in name:
             continue
-        columns = min(width, 32 * stride)
-        rows = min(height, PIXELS // (columns // stride) * stride)
-        out = -(-rows // stride) * -(-columns // stride)
+        out = -(-height // stride) * -(-width // stride)
         flops = 2.0 * out * o * c * k * k
         for which in PASSES:
             if which == "conv2d_backward_data" and c == 3:
                 continue  # Nobody wants the picture's gradient.
-            case = f"{which} n=1 h={rows} w={columns} c={c} o={o} k={k} stride={stride} dtype=bfloat16"
+            case = f"{which} n=1 h={height} w={width} c={c} o={o} k={k} stride={stride} dtype=bfloat16"
             p = profile(args.binary, case)
             limits = {"tensor cores": TENSOR, "global memory": L2 * flops / p["global"]}
             if p["shared"]:

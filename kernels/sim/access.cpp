@@ -82,7 +82,7 @@ void Machine::access(uintptr_t address, size_t bytes, Access kind, uintptr_t pc)
   };
   const auto check = [&](Shadow& shadow, Profiler::Space space) {
     if (kind != Access::Write && !shadow.written(address, bytes)) {
-      report(Check::Initialisation, what() + ": nobody has written there");
+      if (sampled_blocks == 0) report(Check::Initialisation, what() + ": nobody has written there");
       shadow.mark_written(address, bytes);
     }
     const Actor me = actor();

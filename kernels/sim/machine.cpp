@@ -46,9 +46,11 @@ bool Machine::run(const Launch& launch) {
   const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
   blockDim = launch.block;
   gridDim = launch.grid;
+  profile_->grid_blocks += blocks;
+  const uint64_t carried_out = sampled_blocks > 0 ? std::min(sampled_blocks, blocks) : blocks;
   profiler().begin(*profile_);
-  for (const uint32_t block : order(blocks)) {
-    run_block(block);
+  for (const uint64_t place : order(carried_out)) {
+    run_block(place * blocks / carried_out);
     if (stopped_) break;
   }
   profiler().end();

@@ -67,6 +67,8 @@ struct Warp {
 
 /// What CUDA_SIM_SCHEDULE says.
 Schedule schedule_from_environment();
+/// What CUDA_SIM_SAMPLE_BLOCKS says.
+uint64_t sampled_blocks_from_environment();
 
 /// What is launched.
 struct Launch {
@@ -109,6 +111,7 @@ class Machine {
   static std::string describe_thread(uint64_t thread);
 
   Schedule schedule = schedule_from_environment();
+  uint64_t sampled_blocks = sampled_blocks_from_environment();  ///< Per launch; 0: all.
 
   /// While one exists the simulator's own accesses are not a kernel's.
   class Pause {

@@ -45,7 +45,8 @@ void print_at_exit() {
           << '\t' << p.store_sectors << '\t' << p.store_sectors_least << '\t' << p.load_bytes
           << '\t' << p.store_bytes << '\t' << p.shared_requests << '\t' << p.shared_conflicts
           << '\t' << p.shared_bytes << '\t' << p.races << '\t' << p.memory_errors << '\t'
-          << p.uninitialised_reads << '\t' << p.synchronisation_errors << '\n';
+          << p.uninitialised_reads << '\t' << p.synchronisation_errors << '\t' << p.grid_blocks
+          << '\n';
     }
   }
   const std::vector<Report> left = take_reports();
@@ -281,6 +282,16 @@ Schedule parse_schedule(const std::string& text) {
 Schedule schedule_from_environment() {
   const char* variable = std::getenv("CUDA_SIM_SCHEDULE");
   return parse_schedule(variable ? variable : "");
+}
+
+uint64_t sampled_blocks_from_environment() {
+  const char* variable = std::getenv("CUDA_SIM_SAMPLE_BLOCKS");
+  return variable ? std::strtoull(variable, nullptr, 10) : 0;
+}
+
+void sample_blocks(uint64_t count) {
+  const std::lock_guard guard(big_lock());
+  Machine::instance().sampled_blocks = count;
 }
 
 }  // namespace cuda_sim

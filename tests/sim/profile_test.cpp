@@ -30,24 +30,24 @@ class ProfileTest : public ::testing::TestWithParam<cuda_sim::Schedule> {
 };
 
 TEST_P(ProfileTest, CountsSectorsOfGlobalMemory) {
-  const auto& coalesced = profiles_["copy_coalesced"];
+  const auto& coalesced = profiles_["planted::copy_coalesced"];
   EXPECT_EQ(coalesced.load_requests, 2u);
   EXPECT_EQ(coalesced.load_sectors, 8u);
   EXPECT_EQ(coalesced.load_sectors_least, 8u);
   EXPECT_EQ(coalesced.store_sectors, 8u);
   EXPECT_EQ(coalesced.load_bytes, 256u);
-  EXPECT_EQ(profiles_["copy_strided"].load_sectors, 16u);
-  EXPECT_EQ(profiles_["copy_strided"].store_sectors, 8u);
-  EXPECT_EQ(profiles_["copy_vectors"].load_requests, 2u);
-  EXPECT_EQ(profiles_["copy_vectors"].load_sectors, 32u);
+  EXPECT_EQ(profiles_["planted::copy_strided"].load_sectors, 16u);
+  EXPECT_EQ(profiles_["planted::copy_strided"].store_sectors, 8u);
+  EXPECT_EQ(profiles_["planted::copy_vectors"].load_requests, 2u);
+  EXPECT_EQ(profiles_["planted::copy_vectors"].load_sectors, 32u);
 }
 
 TEST_P(ProfileTest, CountsBankConflicts) {
-  EXPECT_EQ(profiles_["vectors_in_shared"].shared_requests, 2u);
-  EXPECT_EQ(profiles_["vectors_in_shared"].shared_conflicts, 0u);
-  EXPECT_EQ(profiles_["transpose_in_one_bank"].shared_requests, 64u);
-  EXPECT_EQ(profiles_["transpose_in_one_bank"].shared_conflicts, 32u * 31u);
-  EXPECT_EQ(profiles_["transpose_padded"].shared_conflicts, 0u);
+  EXPECT_EQ(profiles_["planted::vectors_in_shared"].shared_requests, 2u);
+  EXPECT_EQ(profiles_["planted::vectors_in_shared"].shared_conflicts, 0u);
+  EXPECT_EQ(profiles_["planted::transpose_in_one_bank"].shared_requests, 64u);
+  EXPECT_EQ(profiles_["planted::transpose_in_one_bank"].shared_conflicts, 32u * 31u);
+  EXPECT_EQ(profiles_["planted::transpose_padded"].shared_conflicts, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Simulator, ProfileTest,

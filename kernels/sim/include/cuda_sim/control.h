@@ -52,7 +52,8 @@ bool tracks_accesses();
 struct Profile {
   std::string kernel;
   uint64_t launches = 0;
-  uint64_t blocks = 0;
+  uint64_t grid_blocks = 0;  ///< Launched.
+  uint64_t blocks = 0;       ///< Carried out: fewer where blocks are sampled.
   uint64_t threads = 0;
   uint64_t barriers = 0;
   uint64_t warp_operations = 0;
@@ -68,6 +69,11 @@ struct Profile {
 void set_profiling(bool on);
 std::vector<Profile> profiles();
 void clear_profiles();
+
+/// From now on at most `count` blocks of each launch are carried out, spread over its grid; 0: all.
+/// For profiles of kernels too large to simulate: results are wrong, and reads of unwritten memory
+/// are not reported. Also CUDA_SIM_SAMPLE_BLOCKS=count.
+void sample_blocks(uint64_t count);
 
 /// Carries out what streams hold only when something waits for it, so that a missing
 /// synchronisation is seen by the host as well. Also CUDA_SIM_LAZY=1.
