@@ -75,11 +75,11 @@ Peak measure_cuda_peak(Device device, double scale) {
   Peak peak;
   const int64_t rounds = at_least_one(20000);
   const double multiply_adds = best_seconds(stream, [&] {
-    gpu::launch(multiply_adds_kernel, all, rounds, 0.999F, 1e-3F, out.data<float>());
+    gpu::launch(multiply_adds_kernel, all, rounds, 0.999F, 1e-3F, static_cast<float*>(out.raw()));
   });
   peak.flops = 2.0 * kChains * static_cast<double>(rounds) * threads / multiply_adds;
   const double products = best_seconds(stream, [&] {
-    gpu::launch(tensor_products_kernel, all, rounds, 0x3f803f80U, out.data<float>());
+    gpu::launch(tensor_products_kernel, all, rounds, 0x3f803f80U, static_cast<float*>(out.raw()));
   });
   peak.tensor_flops =
       2.0 * 16 * 8 * 16 * kTiles * static_cast<double>(rounds) * (threads / 32) / products;
