@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What every kernel moves on the shapes of real models, as a table: sectors over the least that the bytes need, bank
 # conflicts. Runs a few blocks of each launch of bench/kernels/kernel_cases.txt on the simulator.
-#   bench/profile_kernels.sh [filter] > bench/kernel_profile.md
+#   bench/profile_kernels.sh [regular expression] > bench/kernel_profile.md
 # A case whose kernels take what others computed (sorting, selection) cannot be sampled and is named at the end.
 set -euo pipefail
 root=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/..
@@ -17,7 +17,7 @@ echo "From \`bench/profile_kernels.sh\`: 8 blocks of each launch, on the simulat
 echo "least that the bytes touched need, where a sector that several blocks want counts once."
 left_out=()
 while IFS= read -r case; do
-  [[ -z $case || $case == '#'* || $case != *"${1:-}"* ]] && continue
+  [[ -z $case || $case == "#"* || ! $case =~ ${1:-.} ]] && continue
   rm -f "$work/profile"
   if timeout 120 "$bench" --device cuda --once --case "$case" >/dev/null 2>&1 || [[ -s $work/profile ]]; then
     echo
