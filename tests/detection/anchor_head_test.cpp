@@ -193,14 +193,14 @@ TEST_P(AnchorHeadTest, DividesByThePositivesOfTheWholeBatchAsMMDetectionDoes) {
   const Losses losses = head.loss(outputs, truths(), kMetas);
 
   const AnchorGrid grid = head.anchor_generator().grid(kLevels, 64, 96);
+  std::vector<Tensor> logits, deltas;
+  for (size_t l = 0; l < kLevels.size(); ++l) {
+    logits.push_back(on_host(outputs.cls_scores[l].data()));
+    deltas.push_back(on_host(outputs.bbox_preds[l].data()));
+  }
   double cls = 0, bbox = 0, avg_factor = 0;
   for (int64_t n = 0; n < 2; ++n) {
     const GroundTruth truth = truths()[static_cast<size_t>(n)];
-    std::vector<Tensor> logits, deltas;
-    for (size_t l = 0; l < kLevels.size(); ++l) {
-      logits.push_back(on_host(outputs.cls_scores[l].data()));
-      deltas.push_back(on_host(outputs.bbox_preds[l].data()));
-    }
     const AssignResult assigned = MaxIoUAssigner().assign(grid.anchors, {}, truth.boxes);
     int64_t positives = 0;
     for (int64_t i = 0; i < grid.anchors.size(0); ++i) {

@@ -50,6 +50,24 @@ TEST_P(ProfileTest, CountsBankConflicts) {
   EXPECT_EQ(profiles_["planted::transpose_padded"].shared_conflicts, 0u);
 }
 
+TEST(SampledBlocks, AreCarriedOutAndCounted) {
+  cuda_sim::clear_profiles();
+  cuda_sim::set_profiling(true);
+  cuda_sim::sample_blocks(2);
+  planted::run_eight_blocks();
+  cuda_sim::sample_blocks(0);
+  cuda_sim::set_profiling(false);
+  for (const auto& profile : cuda_sim::profiles()) {
+    if (profile.launches == 0) continue;
+    EXPECT_EQ(profile.kernel, "planted::copy_by_block");
+    EXPECT_EQ(profile.grid_blocks, 8u);
+    EXPECT_EQ(profile.blocks, 2u);
+    EXPECT_EQ(profile.load_sectors, 8u);
+  }
+  EXPECT_FALSE(cuda_sim::profiles().empty());
+  cuda_sim::clear_profiles();
+}
+
 INSTANTIATE_TEST_SUITE_P(Simulator, ProfileTest,
                          ::testing::Values(cuda_sim::Schedule{Pace::LockStep, Order::Ascending, 0},
                                            cuda_sim::Schedule{Pace::RunAhead, Order::Random, 1}),

@@ -15,6 +15,10 @@ struct alignas(16) Four {
 __global__ void copy_coalesced(const float* in, float* out) {
   out[threadIdx.x] = in[threadIdx.x];
 }
+__global__ void copy_by_block(const float* in, float* out) {
+  const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+  out[i] = in[i];
+}
 __global__ void copy_strided(const float* in, float* out) {
   out[threadIdx.x] = in[threadIdx.x * 2];
 }
@@ -44,6 +48,13 @@ __global__ void transpose_padded(const float* in, float* out) {
 }
 
 }  // namespace
+
+void run_eight_blocks() {
+  const Buffer<float> in(256);
+  const Buffer<float> out(256);
+  start(copy_by_block, dim3(8), dim3(32), 0, nullptr, in.get(), out.get());
+  cudaDeviceSynchronize();
+}
 
 void run_profiled_kernels() {
   const Buffer<float> in(4096);

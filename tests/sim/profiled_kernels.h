@@ -3,5 +3,6 @@
 namespace planted {
 
 void run_profiled_kernels();
+void run_eight_blocks();
 
 }  // namespace planted
