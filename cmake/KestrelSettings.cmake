@@ -39,8 +39,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND cxx_options -fpch-preprocess)  # for ccache
 endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  # AVX2 and FMA are the floor; AVX-512 is chosen at run time.
-  list(APPEND cxx_options -march=x86-64-v3)
+  # AVX2 and FMA are the floor; AVX-512 is chosen at run time. Every such processor has AES and PCLMUL
+  # too, without which Highway would also compile each kernel for SSE4 and for no vectors at all.
+  list(APPEND cxx_options -march=x86-64-v3 -maes -mpclmul)
 endif()
 if(KESTREL_SANITIZE)
   list(APPEND cxx_options -fsanitize=${KESTREL_SANITIZE} -fno-omit-frame-pointer
