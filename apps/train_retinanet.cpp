@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include <kestrel/data/datasets/open.h>
+#include <kestrel/engine/pretrained.h>
 #include <kestrel/engine/run_folder.h>
 #include <kestrel/registry/options.h>
 

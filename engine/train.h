@@ -42,8 +42,4 @@ TrainSummary train_detector(const Config& config, const TrainOptions& options);
 /// found: sizes of data sets and model, losses, memory.
 std::string dry_run(const Config& config, const TrainOptions& options);
 
-/// Where a backbone's init_cfg points to: the file itself, or for torchvision://resnet50 the file
-/// resnet50.safetensors in $KESTREL_WEIGHTS or ./weights. Empty where there is none.
-std::filesystem::path find_pretrained(const std::string& checkpoint);
-
 }  // namespace kestrel
