@@ -1,8 +1,9 @@
 #include "program.h"
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
-#include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,19 @@
 
 namespace kestrel::apps {
 namespace {
+
+constexpr const char* kExitCodes =
+    "\nExit codes: 0 done, 1 failed, 2 usage, 3 data, 4 model file or checkpoint, 5 memory,\n"
+    "6 the loss is not finite, 130 interrupted (what can be resumed was saved).";
+
+std::atomic<bool> stop_requested = false;
+static_assert(std::atomic<bool>::is_always_lock_free, "it is set in a signal handler");
+
+extern "C" void on_stop_signal(int) {
+  if (stop_requested.exchange(true)) ::_exit(kInterrupted);
+  constexpr std::string_view kText = "\nsaving at the next step; a second signal ends at once\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kText.data(), kText.size());
+}
 
 int report(const CLI::App& app, const std::exception& error, int code) {
   std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), error.what());
@@ -61,6 +75,8 @@ int run_program(CLI::App& app, int argc, char** argv) {
     std::fprintf(stderr, "%s: warning: %.*s\n", name.c_str(), static_cast<int>(text.size()),
                  text.data());
   });
+  app.footer(kExitCodes);
+  for (CLI::App* command : app.get_subcommands({})) command->footer(kExitCodes);
   try {
     app.parse(argc, argv);
     return kOk;
@@ -74,9 +90,24 @@ int run_program(CLI::App& app, int argc, char** argv) {
     return report(app, error, kModelFile);
   } catch (const OutOfMemoryError& error) {
     return report(app, error, kMemory);
+  } catch (const std::bad_alloc&) {
+    return report(app, OutOfMemoryError("the system has no memory left"), kMemory);
+  } catch (const NonFiniteLossError& error) {
+    return report(app, error, kNonFiniteLoss);
+  } catch (const Interrupted& error) {
+    return report(app, error, kInterrupted);
   } catch (const std::exception& error) {
     return report(app, error, kFailure);
   }
+}
+
+const std::atomic<bool>& stop_signal() {
+  struct sigaction action {};
+  action.sa_handler = on_stop_signal;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  return stop_requested;
 }
 
 LogSink console_log() {

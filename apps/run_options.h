@@ -1,10 +1,12 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include <kestrel/engine/resume.h>
 #include <kestrel/engine/train.h>
 
 namespace kestrel::apps {
@@ -13,20 +15,35 @@ namespace kestrel::apps {
 struct RunOptions {
   std::string out;
   std::string weights;
-  std::string device = "cpu";
-  uint64_t seed = 0;
+  std::optional<std::string> device;
+  std::optional<uint64_t> seed;
   int64_t threads = 0;
   int64_t max_iters = 0;
   bool amp = false;
   bool overfit_batch = false;
   bool dry_run = false;
+  std::optional<std::string> batch;
+  bool ema = false;
+  std::optional<int64_t> patience;
+  std::vector<std::string> freeze;
+  std::string resume;  ///< A run's folder, kNewestRun, or empty.
+  bool accept_changes = false;
   std::vector<std::string> overrides;
 };
 
 void add_run_options(CLI::App& app, RunOptions& options);
 
-/// Applies --threads, and trains, or only tries where --dry-run is given; prints how it went.
-void run_training(const Config& config, const RunOptions& options);
+/// The run that --resume names: without a value the newest one of that name. None without --resume.
+/// Throws UsageError if there is nothing to resume.
+std::optional<StoredRun> find_stored_run(const RunOptions& options, const std::string& name);
+
+/// Puts --batch, --ema, --patience, --freeze and --set into a config.
+void apply_run_options(Config& config, const RunOptions& options);
+
+/// Applies --threads, and trains, or only tries where --dry-run is given; prints how it went. Goes
+/// on with `stored` where given: then the config must be its own, or --override be given.
+void run_training(const Config& config, const RunOptions& options,
+                  const std::optional<StoredRun>& stored);
 
 /// "cpu", "cuda" or "cuda:N"; UsageError for another name or an absent device.
 Device parse_device(const std::string& name);

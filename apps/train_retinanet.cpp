@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -20,11 +21,10 @@ using namespace kestrel;
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string data = "shapes";
+  std::optional<std::string> data;
   std::string config;
   std::optional<int64_t> depth;
   std::optional<int64_t> epochs;
-  std::optional<int64_t> batch;
   std::optional<double> lr;
   std::optional<int64_t> image_size;
   std::optional<int64_t> workers;
@@ -60,12 +60,49 @@ void use_dataset(Config& config, const std::string& part, const DatasetOptions& 
 /// MMDetection trains its 1x schedule with 0.01 for 16 images; the rate goes with the batch.
 constexpr double kLrPerImage = 0.01 / 16;
 
-Config make_config(Options& o) {
-  const bool generated = o.data == "shapes";
-  const fs::path base = !o.config.empty() ? fs::path(o.config)
-                        : generated ? config_folder() / "retinanet/retinanet_r18_fpn_shapes.yaml"
-                                    : config_folder() / "retinanet/retinanet_r50_fpn_1x_coco.yaml";
-  Config config = Config::load(base);
+/// The config to start from: --config, or the recipe for the data.
+Config base_config(const Options& o, bool generated) {
+  if (!o.config.empty()) return Config::load(o.config);
+  return Config::load(config_folder() / (generated ? "retinanet/retinanet_r18_fpn_shapes.yaml"
+                                                   : "retinanet/retinanet_r50_fpn_1x_coco.yaml"));
+}
+
+bool is_generated(const Config& config) {
+  return config.at("data").at("train").at("type") == Config("ShapesDataset");
+}
+
+void use_data(Config& config, const std::string& data) {
+  const fs::path folder = find_dataset(data);
+  use_dataset(config, "train", recognise(folder, Split::Train));
+  use_dataset(config, "val", recognise(folder, Split::Val));
+  use_dataset(config, "test", recognise(folder, Split::Test));
+  const auto dataset = open_dataset({.name_or_path = data, .split = Split::Train});
+  config.apply_override("model.bbox_head.num_classes=" + std::to_string(dataset->num_classes()));
+}
+
+/// Without pretrained weights a frozen backbone would stay random: train all of it.
+void train_from_scratch_if_needed(Config& config, const std::vector<std::string>& overrides) {
+  Config wanted = config;
+  for (const std::string& assignment : overrides) wanted.apply_override(assignment);
+  const Config* init = wanted.at("model").at("backbone").find("init_cfg");
+  if (!init || init->is_null()) return;
+  const std::string checkpoint = init->at("checkpoint").as_string();
+  if (!find_pretrained(checkpoint).empty()) return;
+  apps::console_log().line(
+      checkpoint +
+      " was not found in $KESTREL_WEIGHTS or ./weights: training from scratch, nothing frozen, "
+      "batch statistics in the backbone");
+  for (const char* assignment :
+       {"model.backbone.init_cfg=None", "model.backbone.frozen_stages=-1",
+        "model.backbone.norm_eval=false", "model.backbone.zero_init_residual=false"}) {
+    config.apply_override(assignment);
+  }
+}
+
+/// The config that the options make of a base: a recipe, or that of a run that goes on.
+Config make_config(const Options& o, const std::optional<StoredRun>& stored) {
+  const std::string data = o.data.value_or("shapes");
+  Config config = stored ? stored->config : base_config(o, data == "shapes");
   const auto set = [&](const std::string& key, const auto& value) {
     config.apply_override(key + "=" + CLI::detail::to_string(value));
   };
@@ -79,15 +116,8 @@ Config make_config(Options& o) {
       set("model.backbone.init_cfg.checkpoint", "torchvision://resnet" + std::to_string(*o.depth));
     }
   }
-  if (!generated) {
-    const fs::path folder = find_dataset(o.data);
-    use_dataset(config, "train", recognise(folder, Split::Train));
-    use_dataset(config, "val", recognise(folder, Split::Val));
-    use_dataset(config, "test", recognise(folder, Split::Test));
-    const auto dataset = open_dataset({.name_or_path = o.data, .split = Split::Train});
-    set("model.bbox_head.num_classes", dataset->num_classes());
-  }
-  if (o.batch) set("data.samples_per_gpu", *o.batch);
+  if (data != "shapes") use_data(config, data);
+  const bool generated = is_generated(config);
   if (o.workers) set("data.workers_per_gpu", *o.workers);
   if (o.epochs) set("runner.max_epochs", *o.epochs);
   if (o.image_size) {
@@ -98,32 +128,15 @@ Config make_config(Options& o) {
     config.apply_override("data.val.pipeline.1.img_scale=" + pair);
     config.apply_override("data.test.pipeline.1.img_scale=" + pair);
   }
-  if (o.lr) {
-    set("optimizer.lr", *o.lr);
-  } else if (!generated && o.config.empty()) {
+  if (o.lr) set("optimizer.lr", *o.lr);
+  if (!stored) train_from_scratch_if_needed(config, o.run.overrides);
+  apply_run_options(config, o.run);
+  if (!o.lr && !generated && o.config.empty() && !stored) {
     set("optimizer.lr",
         kLrPerImage * static_cast<double>(config.at("data").at("samples_per_gpu").as_int()));
+    for (const std::string& assignment : o.run.overrides) config.apply_override(assignment);
   }
-  for (const std::string& assignment : o.run.overrides) config.apply_override(assignment);
   return config;
-}
-
-/// Without pretrained weights a frozen backbone would stay random: train all of it.
-void train_from_scratch_if_needed(Config& config, const LogSink& log) {
-  const Config& backbone = config.at("model").at("backbone");
-  const Config* init = backbone.find("init_cfg");
-  if (!init || init->is_null()) return;
-  const std::string checkpoint = init->at("checkpoint").as_string();
-  if (!find_pretrained(checkpoint).empty()) return;
-  log.line(
-      checkpoint +
-      " was not found in $KESTREL_WEIGHTS or ./weights: training from scratch, nothing frozen, "
-      "batch statistics in the backbone");
-  for (const char* assignment :
-       {"model.backbone.init_cfg=None", "model.backbone.frozen_stages=-1",
-        "model.backbone.norm_eval=false", "model.backbone.zero_init_residual=false"}) {
-    config.apply_override(assignment);
-  }
 }
 
 }  // namespace
@@ -136,8 +149,7 @@ int main(int argc, char** argv) {
   Options o;
   app.add_option("--data", o.data,
                  "shapes (generated), a directory in COCO or VOC form, or a name such as coco "
-                 "(data/coco, then $KESTREL_DATA/coco)")
-      ->capture_default_str();
+                 "(data/coco, then $KESTREL_DATA/coco) [shapes]");
   app.add_option("--config", o.config,
                  "config file to start from [retinanet_r50_fpn_1x_coco, for shapes "
                  "retinanet_r18_fpn_shapes]")
@@ -145,7 +157,6 @@ int main(int argc, char** argv) {
   app.add_option("--depth", o.depth, "of the ResNet")->check(CLI::IsMember({18, 34, 50, 101, 152}));
   app.add_option("--epochs", o.epochs, "passes over the training images")
       ->check(CLI::PositiveNumber);
-  app.add_option("--batch", o.batch, "images per step")->check(CLI::PositiveNumber);
   app.add_option("--lr", o.lr, "learning rate [the config's; COCO's goes with --batch]")
       ->check(CLI::PositiveNumber);
   app.add_option("--image-size", o.image_size, "shorter side of the network's input in pixels")
@@ -154,15 +165,14 @@ int main(int argc, char** argv) {
   app.add_flag("--print-config", o.print_config, "show the resolved config and stop");
   apps::add_run_options(app, o.run);
   app.callback([&] {
-    const LogSink log = apps::console_log();
-    Config config = make_config(o);
-    train_from_scratch_if_needed(config, log);
+    const auto stored = apps::find_stored_run(o.run, "retinanet");
+    const Config config = make_config(o, stored);
     if (o.print_config) {
-      log.line(config.to_yaml());
+      apps::console_log().line(config.to_yaml());
       return;
     }
-    if (o.run.out.empty()) o.run.out = next_run_folder("retinanet").string();
-    apps::run_training(config, o.run);
+    if (o.run.out.empty() && !stored) o.run.out = next_run_folder("retinanet").string();
+    apps::run_training(config, o.run, stored);
   });
   return apps::run_program(app, argc, argv);
 }

@@ -13,6 +13,7 @@ namespace {
 
 thread_local bool t_grad_enabled = true;
 thread_local bool t_autocast = false;
+thread_local const Observe::Function* t_observer = nullptr;
 
 /// Later functions have higher numbers, so walking by descending number visits every function after
 /// all functions that use its outputs.
@@ -123,6 +124,7 @@ bool wants_grad(std::initializer_list<const Variable*> inputs) {
 
 std::vector<Variable> record(const char* op, std::vector<Variable> inputs,
                              std::vector<Tensor> outputs, Backward backward) {
+  if (t_observer) (*t_observer)(op, inputs, outputs);
   std::vector<Variable> result;
   result.reserve(outputs.size());
   for (Tensor& output : outputs) result.emplace_back(std::move(output));
@@ -261,6 +263,11 @@ bool grad_enabled() {
 GradMode::GradMode(bool enabled) : previous_(std::exchange(t_grad_enabled, enabled)) {}
 GradMode::~GradMode() {
   t_grad_enabled = previous_;
+}
+
+Observe::Observe(Function f) : f_(std::move(f)), previous_(std::exchange(t_observer, &f_)) {}
+Observe::~Observe() {
+  t_observer = previous_;
 }
 
 bool autocast_enabled() {

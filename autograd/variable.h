@@ -98,6 +98,22 @@ class NoGrad : public GradMode {
   NoGrad() : GradMode(false) {}
 };
 
+/// Calls f(op, inputs, outputs) for everything that record() is given in this thread, for its own
+/// lifetime: to look into a forward pass.
+class Observe {
+ public:
+  using Function = std::function<void(const char* op, std::span<const Variable> inputs,
+                                      std::span<const Tensor> outputs)>;
+  explicit Observe(Function f);
+  ~Observe();
+  Observe(const Observe&) = delete;
+  Observe& operator=(const Observe&) = delete;
+
+ private:
+  Function f_;
+  const Function* previous_;
+};
+
 /// The dtype that convolutions and matrix products compute in, where it is not that of their input.
 bool autocast_enabled();
 

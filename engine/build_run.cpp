@@ -22,6 +22,17 @@ void check_classes(const Config& model, const Dataset& dataset) {
   }
 }
 
+void add_custom_hooks(Run& run) {
+  const Config& list = run.config.custom_hooks;
+  if (list.is_null()) return;
+  for (const Config& node : list.items()) {
+    run.custom_hooks.push_back(build<Hook, Module&>(node, *run.model));
+    auto* ema = dynamic_cast<EmaHook*>(run.custom_hooks.back().get());
+    if (ema && run.ema) node.fail("there is a moving average of the weights already");
+    if (ema) run.ema = ema;
+  }
+}
+
 }  // namespace
 
 void say(const TrainOptions& options, const std::string& text) {
@@ -52,6 +63,7 @@ Run build_run(const Config& config, const TrainOptions& options) {
     if (!backbone.empty()) say(options, fmt::format("backbone starts from {}", backbone.string()));
   }
   run.model->to(options.device);
+  add_custom_hooks(run);
   say(options, fmt::format("model: {:.2f} M parameters, {:.2f} M of them trained",
                            static_cast<double>(run.model->parameter_count()) * 1e-6,
                            static_cast<double>(run.model->parameter_count(true)) * 1e-6));

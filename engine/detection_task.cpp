@@ -13,10 +13,9 @@ DetectionTask::DetectionTask(BaseDetector& model, const ConfiguredDataset& data,
   loader_.start_epoch(0);
 }
 
-void DetectionTask::begin_epoch(int64_t epoch) {
+void DetectionTask::begin_epoch(int64_t epoch, int64_t first) {
   model_.train();
-  if (options_.overfit_batch && batch_) return;
-  loader_.start_epoch(static_cast<uint64_t>(epoch));
+  if (!options_.overfit_batch) loader_.start_epoch(static_cast<uint64_t>(epoch), first);
 }
 
 void DetectionTask::load_batch() {

@@ -24,13 +24,15 @@ class DetectionTask final : public TrainTask {
                 const DetectionTaskOptions& options);
 
   int64_t epoch_length() const override { return loader_.num_batches(); }
-  void begin_epoch(int64_t epoch) override;
+  void begin_epoch(int64_t epoch, int64_t first) override;
   void load_batch() override;
   StepResult forward() override;
 
   const Loader& loader() const { return loader_; }
   /// The batch that forward() looks at.
   const Batch& batch() const { return *batch_; }
+  /// Has forward() look at another one, until the next load_batch().
+  void use_batch(Batch batch) { batch_ = std::move(batch); }
 
  private:
   BaseDetector& model_;

@@ -20,6 +20,7 @@ std::vector<CocoEvalDetection> detect_all(BaseDetector& model, const Dataset& da
   std::vector<CocoEvalDetection> all;
   int64_t done = 0;
   while (std::optional<Batch> batch = loader.next()) {
+    if (options.stop && options.stop->load()) break;
     batch->images = batch->images.to(options.device);
     const std::vector<Detections> found =
         batch->metas.empty() ? std::vector<Detections>{} : model.predict(*batch);

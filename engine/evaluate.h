@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <vector>
 
@@ -14,6 +15,8 @@ struct EvaluateOptions {
   int64_t workers = 2;  ///< Threads that read images.
   bool bfloat16 = false;
   Device device = Device::cpu();
+  /// Where set from outside, detect_all returns what it has.
+  const std::atomic<bool>* stop = nullptr;
   /// Called after every image with how many are done.
   std::function<void(int64_t done, int64_t total)> progress;
 };

@@ -13,9 +13,6 @@ void refuse_unsupported(const RunConfig& config) {
   if (config.runner.type != "EpochBasedRunner") {
     fail<UsageError>("[train] runner.type must be EpochBasedRunner, got ", config.runner.type);
   }
-  if (config.custom_hooks.size() > 0) {
-    config.custom_hooks.fail("there are no custom hooks to choose from yet; leave it empty");
-  }
   if (config.log_config.hooks.is_null()) return;
   for (const Config& hook : config.log_config.hooks.items()) {
     if (!is_text_logger(hook)) hook.fail("only {type: TextLoggerHook} is there");

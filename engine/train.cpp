@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <fstream>
 #include <memory>
+#include <optional>
+#include <sstream>
 #include <utility>
 
 #include <kestrel/data/datasets/coco_truths.h>
+#include <kestrel/engine/batch_size.h>
 #include <kestrel/engine/build_run.h>
 #include <kestrel/engine/checkpoint.h>
+#include <kestrel/engine/diagnosis.h>
 #include <kestrel/engine/evaluate.h>
 #include <kestrel/engine/hooks/checkpoint_hook.h>
 #include <kestrel/engine/hooks/csv_logger_hook.h>
@@ -17,6 +20,7 @@
 #include <kestrel/engine/hooks/lr_updater_hook.h>
 #include <kestrel/engine/hooks/optimizer_hook.h>
 #include <kestrel/engine/hooks/picture_hook.h>
+#include <kestrel/engine/resume.h>
 #include <kestrel/engine/schedules/lr_schedule.h>
 #include <kestrel/engine/weights_hash.h>
 #include <kestrel/inference/weights.h>
@@ -25,59 +29,117 @@
 namespace kestrel {
 namespace {
 
-void write_text(const std::filesystem::path& file, const std::string& text) {
-  std::ofstream out(file);
-  out << text;
-  if (!out.flush()) fail("[train] ", file.string(), " cannot be written");
-}
-
 NamedValues metrics_of(const CocoEvalResult& result) {
   return {{"ap", result.stats[0]},   {"ap50", result.stats[1]}, {"ap75", result.stats[2]},
           {"ap_s", result.stats[3]}, {"ap_m", result.stats[4]}, {"ap_l", result.stats[5]},
           {"ar100", result.stats[8]}};
 }
 
-/// Ends a run after a number of iterations.
+/// Ends a run after a number of iterations, or when somebody outside says so.
 class StopHook final : public Hook {
  public:
-  explicit StopHook(int64_t max_iters) : max_iters_(max_iters) {}
+  explicit StopHook(const TrainOptions& options) : options_(options) {}
   void after_iter(Runner& runner) override {
-    if (runner.iter() + 1 >= max_iters_) runner.stop();
+    const bool enough = options_.max_iters > 0 && runner.iter() + 1 >= options_.max_iters;
+    if (enough || (options_.stop && options_.stop->load())) runner.stop();
   }
 
  private:
-  int64_t max_iters_;
+  const TrainOptions& options_;
 };
 
-}  // namespace
+RunArguments arguments_of(const TrainOptions& options) {
+  std::ostringstream device;
+  device << options.device;
+  return {.seed = options.seed,
+          .device = device.str(),
+          .amp = options.amp,
+          .overfit_batch = options.overfit_batch};
+}
 
-TrainSummary train_detector(const Config& config, const TrainOptions& options) {
+/// Evaluates the weights that are kept: the moving average, where there is one.
+NamedValues evaluate(Run& run, const CocoEvalTruths& truths, const TrainOptions& options,
+                     std::vector<CocoEvalDetection>& detections, Runner& runner) {
+  std::optional<EmaHook::Swap> averages;
+  if (run.ema) averages.emplace(*run.ema);
+  run.model->eval();
+  detections = detect_all(*run.model, *run.val.dataset, run.val.pipeline,
+                          {.workers = run.config.data.workers_per_gpu,
+                           .bfloat16 = options.amp,
+                           .device = options.device,
+                           .stop = options.stop});
+  if (options.stop && options.stop->load()) {
+    runner.leave_epoch_open();
+    return {};
+  }
+  return metrics_of(evaluate_coco(truths, detections, CocoMetric::kBbox));
+}
+
+void continue_run(const TrainOptions& options, const Run& run, Checkpointer& checkpointer,
+                  Runner& runner) {
+  std::filesystem::path file;
+  if (!run.config.resume_from.is_null()) file = run.config.resume_from.as_string();
+  if (options.resume) file = resume_file(options.out);
+  if (file.empty()) {
+    // What an earlier run left in this folder is not of this one.
+    std::filesystem::remove(resume_file(options.out));
+    std::filesystem::remove(previous_resume_file(resume_file(options.out)));
+    return;
+  }
+  checkpointer.resume(file, runner, options.accept_changes);
+  const Position at = runner.resume_point();
+  if (options.resume && at.epoch >= runner.max_epochs()) {
+    fail<UsageError>("there is nothing to resume in ", options.out.string(), ": all ",
+                     runner.max_epochs(),
+                     " epochs are done; for more, set runner.max_epochs and --override");
+  }
+  say(options, fmt::format("continues {} in epoch {} after iteration {}", file.string(),
+                           at.epoch + 1, at.inner_iter));
+}
+
+/// What the hooks took, "saving and logging" being those that keep records.
+std::string cost_text(const Runner& runner, double writing_seconds) {
+  double records = 0;
+  std::string text;
+  for (const HookCost& cost : runner.costs()) {
+    if (!cost.trains) records += cost.seconds;
+    text += fmt::format("{}{} {:.2f} s", text.empty() ? "" : ", ", cost.name, cost.seconds);
+  }
+  const double total = runner.run_seconds();
+  return fmt::format(
+      "saving and logging took {:.2f} s of {:.1f} s, {:.2f} %; writing files beside "
+      "the training {:.2f} s ({})",
+      records, total, 100 * records / std::max(total, 1e-9), writing_seconds, text);
+}
+
+TrainSummary train(const Config& config, const TrainOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   Run run = build_run(config, options);
   std::filesystem::create_directories(options.out);
-  write_text(options.out / "config.yaml", config.to_yaml());
 
   Runner runner(*run.task, run.config.runner.max_epochs);
-  const auto checkpointer = std::make_shared<const Checkpointer>(
-      *run.model, *run.optimizer, options.out,
-      model_metadata(config, run.train.dataset->class_names()));
+  const auto metadata = model_metadata(config, run.train.dataset->class_names());
+  const auto checkpointer =
+      std::make_shared<Checkpointer>(*run.model, *run.optimizer, options.out, metadata);
+  if (run.ema) checkpointer->use_weights([&] { return run.ema->weights(); });
   std::vector<CocoEvalDetection> detections;
   const CocoEvalTruths truths = coco_truths(*run.val.dataset);
-  const auto evaluator = [&](Runner&) {
-    run.model->eval();
-    detections = detect_all(*run.model, *run.val.dataset, run.val.pipeline,
-                            {.workers = run.config.data.workers_per_gpu,
-                             .bfloat16 = options.amp,
-                             .device = options.device});
-    return metrics_of(evaluate_coco(truths, detections, CocoMetric::kBbox));
-  };
+  const CheckpointOptions& checkpoints = run.config.checkpoint_config;
+
   runner.add_hook(
       std::make_shared<LrUpdaterHook>(*run.optimizer, build_lr_schedule(run.config.lr_config)),
       Priority::VeryHigh);
   runner.add_hook(std::make_shared<OptimizerHook>(*run.optimizer, run.config.optimizer_config),
                   Priority::AboveNormal);
-  runner.add_hook(std::make_shared<CheckpointHook>(checkpointer, run.config.checkpoint_config));
-  runner.add_hook(std::make_shared<EvalHook>(evaluator, run.config.evaluation, checkpointer),
+  runner.add_hook(std::make_shared<StopHook>(options));
+  // A moving average follows the update and is saved; other hooks see what the evaluation found.
+  for (const auto& hook : run.custom_hooks) {
+    runner.add_hook(hook, hook.get() == run.ema ? Priority::Normal : Priority::VeryLow);
+  }
+  runner.add_hook(std::make_shared<CheckpointHook>(checkpointer, checkpoints));
+  runner.add_hook(std::make_shared<EvalHook>(
+                      [&](Runner& r) { return evaluate(run, truths, options, detections, r); },
+                      run.config.evaluation, checkpointer),
                   Priority::Low);
   runner.add_hook(std::make_shared<CsvLoggerHook>(options.out / "results.csv"), Priority::VeryLow);
   runner.add_hook(std::make_shared<TextLoggerHook>(
@@ -85,31 +147,50 @@ TrainSummary train_detector(const Config& config, const TrainOptions& options) {
                   Priority::VeryLow);
   runner.add_hook(std::make_shared<PictureHook>(*run.val.dataset, detections, options.out),
                   Priority::VeryLow);
-  runner.add_hook(std::make_shared<ResumeHook>(checkpointer, run.config.checkpoint_config.interval),
-                  Priority::Lowest);
-  if (!run.config.resume_from.is_null()) {
-    checkpointer->resume(run.config.resume_from.as_string(), runner);
-    say(options, fmt::format("continues {} after epoch {}", run.config.resume_from.as_string(),
-                             runner.epoch()));
+  runner.add_hook(std::make_shared<ResumeHook>(checkpointer, checkpoints), Priority::Lowest);
+
+  continue_run(options, run, *checkpointer, runner);
+  write_run_settings(options.out, config, arguments_of(options));
+  try {
+    runner.run();
+  } catch (const NonFiniteLossError& error) {
+    fail<NonFiniteLossError>(error.what(),
+                             explain_not_finite(options.out, *run.model, run.task->batch(),
+                                                {runner, options.seed, options.amp, metadata}));
   }
-  if (options.max_iters > 0) {
-    runner.add_hook(std::make_shared<StopHook>(options.max_iters), Priority::Lowest);
-  }
-  runner.run();
 
   const int64_t bad = run.task->loader().stats().bad_images;
   if (bad > 0) say(options, fmt::format("{} images of the last epoch did not decode", bad));
   TrainSummary summary;
   summary.metrics = runner.metrics;
-  summary.last = checkpointer->save_weights("last.safetensors", runner);
+  summary.last = checkpointer->weights_file("last.safetensors");
+  checkpointer->save_weights("last.safetensors", runner);
+  checkpointer->finish();
+  say(options, cost_text(runner, checkpointer->writing_seconds()));
   summary.weights_hash = weights_hash(*run.model);
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  summary.stopped = options.stop && options.stop->load();
+  summary.position = runner.resume_point();
   return summary;
+}
+
+}  // namespace
+
+TrainSummary train_detector(const Config& config, const TrainOptions& options) {
+  try {
+    return train(config, options);
+  } catch (const OutOfMemoryError& error) {
+    say(options, "out of memory; trying which batch would fit");
+    const int64_t batch = read_run_config(config).data.samples_per_gpu;
+    fail<OutOfMemoryError>(error.what(), "; a batch of ", largest_batch(config, options),
+                           " images would fit, this one has ", batch,
+                           " (data.samples_per_gpu, --batch)");
+  }
 }
 
 std::string dry_run(const Config& config, const TrainOptions& options) {
   Run run = build_run(config, options);
-  run.task->begin_epoch(0);
+  run.task->begin_epoch(0, 0);
   run.task->load_batch();
   const StepResult step = run.task->forward();
   step.loss.backward();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -18,9 +19,13 @@ struct TrainOptions {
   std::optional<std::filesystem::path> weights;  ///< To start from; must fit the model.
   uint64_t seed = 0;
   Device device = Device::cpu();
-  bool amp = false;            ///< Convolutions in bfloat16.
-  bool overfit_batch = false;  ///< Train on the first batch alone: the loss must go to zero.
-  int64_t max_iters = 0;       ///< Stop after so many iterations; 0: run all epochs.
+  bool amp = false;             ///< Convolutions in bfloat16.
+  bool overfit_batch = false;   ///< Train on the first batch alone: the loss must go to zero.
+  int64_t max_iters = 0;        ///< Stop after so many iterations; 0: run all epochs.
+  bool resume = false;          ///< Go on from what is in `out`.
+  bool accept_changes = false;  ///< Resume with another number of iterations per epoch, too.
+  /// Where set from outside, as by a signal handler, the run saves and ends at the next step.
+  const std::atomic<bool>* stop = nullptr;
   LogSink log;
 };
 
@@ -29,13 +34,18 @@ struct TrainSummary {
   std::filesystem::path last;  ///< Weights after the last epoch.
   std::string weights_hash;    ///< Of all weights: equal hashes mean bit-equal models.
   double seconds = 0;
+  bool stopped = false;  ///< By TrainOptions::stop, at `position`.
+  Position position;
 };
 
 /// Trains the detector that a resolved config (MMDetection's keys: model, data, optimizer,
-/// optimizer_config, lr_config, runner, evaluation, checkpoint_config, log_config) describes, from
-/// load_from's weights or on from resume_from, where given. Leaves in `out`: config.yaml,
-/// results.csv, last and best weights, resume.safetensors, val_*.jpg with labels and predictions.
-/// Throws UsageError for a config that cannot be used, DataError for a data set that cannot.
+/// optimizer_config, lr_config, runner, evaluation, checkpoint_config, log_config, custom_hooks)
+/// describes, from load_from's weights or on from resume_from, where given. Leaves in `out`:
+/// config.yaml, arguments.yaml, results.csv, weights/ with the last and the best,
+/// resume.safetensors, val_*.jpg with labels and predictions. Throws UsageError for a config that
+/// cannot be used, DataError for a data set that cannot, ModelFileError for weights that cannot, or
+/// that could not be written, NonFiniteLossError, with a dump for replay_step() in `out`, and
+/// OutOfMemoryError, saying which batch would fit.
 TrainSummary train_detector(const Config& config, const TrainOptions& options);
 
 /// Builds everything that train_detector would, runs one step, saves nothing, and says what it

@@ -37,6 +37,12 @@ class OutOfMemoryError : public Error {
   using Error::Error;
 };
 
+/// Training whose loss became infinite or NaN.
+class NonFiniteLossError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Throws E with the parts streamed into one text.
 template <class E = Error, class... Parts>
 [[noreturn, gnu::noinline, gnu::cold]] void fail(const Parts&... parts) {

@@ -44,6 +44,12 @@ struct AdamParams {
   int64_t step = 1;  ///< Of this update, from 1.
 };
 
+/// A moving average of a tensor that changes.
+struct EmaTensor {
+  View average;
+  ConstView value;
+};
+
 namespace cpu {
 
 /// g = grad + weight_decay * param; m = momentum * m + g; param -= lr * m, or with nesterov
@@ -56,6 +62,8 @@ void adam_step(std::span<const AdamTensor> tensors, const AdamParams& params);
 /// max_norm / (norm + 1e-6). A max_norm of infinity only measures. On a GPU the norm stays there,
 /// and nothing waits for it.
 void clip_grad_norm(std::span<const View> grads, double max_norm, View norm);
+/// average = (1 - momentum) * average + momentum * value.
+void ema_step(std::span<const EmaTensor> tensors, float momentum);
 
 }  // namespace cpu
 namespace gpu {
@@ -63,6 +71,7 @@ namespace gpu {
 void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params, Stream stream);
 void adam_step(std::span<const AdamTensor> tensors, const AdamParams& params, Stream stream);
 void clip_grad_norm(std::span<const View> grads, double max_norm, View norm, Stream stream);
+void ema_step(std::span<const EmaTensor> tensors, float momentum, Stream stream);
 
 }  // namespace gpu
 }  // namespace kestrel

@@ -3,13 +3,17 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include <kestrel/kernels/error.h>
 #include <kestrel/kernels/size_class.h>
+#include <kestrel/tensor/host_memory.h>
 
 namespace kestrel {
 namespace {
@@ -38,10 +42,7 @@ class HostAllocator {
       memory = from_system(size);
     }
     const std::lock_guard lock(mutex_);
-    if (!memory) {
-      fail<OutOfMemoryError>("[memory] ", bytes, " bytes were asked for; ", stats_.used,
-                             " are in use by tensors; use a smaller batch or image size");
-    }
+    if (!memory) fail_out_of_memory(bytes);
     count_use(size);
     return memory;
   }
@@ -50,6 +51,7 @@ class HostAllocator {
     const size_t size = size_class(bytes);
     const std::lock_guard lock(mutex_);
     stats_.used -= size;
+    --blocks_[size];
     try {
       cache_[size].push_back(memory);
       stats_.cached += size;
@@ -72,8 +74,14 @@ class HostAllocator {
     return stats_;
   }
 
+  void reset_peak() {
+    const std::lock_guard lock(mutex_);
+    stats_.peak = stats_.used;
+  }
+
  private:
   static void* from_system(size_t size) {
+    if (size >= kHugeFrom && size > available_host_memory()) return nullptr;
     const size_t alignment = size >= kHugeFrom ? kHugePage : kAlignment;
     void* memory = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
     if (memory && size >= kHugeFrom) madvise(memory, size, MADV_HUGEPAGE);
@@ -83,10 +91,34 @@ class HostAllocator {
   void count_use(size_t size) {
     stats_.used += size;
     stats_.peak = std::max(stats_.peak, stats_.used);
+    ++blocks_[size];
+  }
+
+  [[noreturn]] void fail_out_of_memory(size_t bytes) {
+    constexpr int kShown = 4;
+    std::ostringstream largest;
+    int shown = 0;
+    for (auto it = blocks_.rbegin(); it != blocks_.rend() && shown < kShown; ++it) {
+      if (it->second == 0) continue;
+      largest << (shown++ ? ", " : " (the largest: ") << it->second << " of "
+              << megabytes(it->first);
+    }
+    if (shown) largest << ')';
+    fail<OutOfMemoryError>("[memory] ", megabytes(bytes), " were asked for; tensors hold ",
+                           megabytes(stats_.used), largest.str(), ", the system has ",
+                           megabytes(available_host_memory()),
+                           " left; use a smaller batch or image size");
+  }
+
+  static std::string megabytes(size_t bytes) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.1f MB", static_cast<double>(bytes) / (1 << 20));
+    return text;
   }
 
   std::mutex mutex_;
   std::map<size_t, std::vector<void*>> cache_;
+  std::map<size_t, int64_t> blocks_;  // in use, by size
   MemoryStats stats_;
 };
 
@@ -106,6 +138,9 @@ void free_host(void* memory, size_t bytes) noexcept {
 }
 MemoryStats host_memory_stats() {
   return host_allocator().stats();
+}
+void reset_host_memory_peak() {
+  host_allocator().reset_peak();
 }
 void release_cached_memory() {
   host_allocator().release();

@@ -14,11 +14,15 @@ struct MemoryStats {
 /// Host memory for tensors, 64-byte aligned. Freed blocks are kept by size class (steps of an
 /// eighth of a power of two) and handed out again, so that a training loop asks the system for
 /// memory in its first iterations only. Blocks of 4 MiB and more lie on huge pages where the
-/// system has them. Thread-safe. Throws OutOfMemoryError, after the cache has been given back.
+/// system has them. Thread-safe. Throws OutOfMemoryError, after the cache has been given back; it
+/// says what was asked for and what the largest tensors are. Large blocks are refused where
+/// available_host_memory() is less: Linux would promise them, and end the process later.
 void* allocate_host(size_t bytes);
 void free_host(void* memory, size_t bytes) noexcept;
 
 MemoryStats host_memory_stats();
+/// Begins to measure MemoryStats::peak anew.
+void reset_host_memory_peak();
 
 /// Gives cached blocks back to the system.
 void release_cached_memory();

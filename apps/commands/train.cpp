@@ -4,31 +4,50 @@
 #include <memory>
 #include <string>
 
+#include <kestrel/engine/diagnosis.h>
 #include <kestrel/engine/run_folder.h>
 
+#include "../program.h"
 #include "../run_options.h"
 
 namespace kestrel::apps {
+namespace {
+
+struct Options {
+  std::string config;
+  std::string replay;
+  RunOptions run;
+};
+
+void train(Options o) {
+  if (!o.replay.empty()) {
+    use_threads(o.run.threads);
+    return replay_step(o.replay, parse_device(o.run.device.value_or("cpu")), console_log());
+  }
+  const std::string name = std::filesystem::path(o.config).stem();
+  const auto stored = find_stored_run(o.run, name);
+  if (o.config.empty() && !stored) {
+    fail<UsageError>("a config file is needed: kestrel train configs/.../*.yaml (or --resume RUN)");
+  }
+  Config config = o.config.empty() ? stored->config : Config::load(o.config);
+  apply_run_options(config, o.run);
+  if (o.run.out.empty() && !stored) o.run.out = next_run_folder(name).string();
+  run_training(config, o.run, stored);
+}
+
+}  // namespace
 
 void add_train(CLI::App& app) {
-  struct Options {
-    std::string config;
-    RunOptions run;
-  };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("train", "train what a config file describes");
-  command->add_option("config", options->config, "configs/.../*.yaml")
-      ->required()
+  command->add_option("config", options->config, "configs/.../*.yaml")->check(CLI::ExistingFile);
+  command
+      ->add_option("--replay", options->replay,
+                   "do one step again: the not_finite_*.safetensors that a run left whose loss was "
+                   "not finite")
       ->check(CLI::ExistingFile);
   add_run_options(*command, options->run);
-  command->callback([options] {
-    Config config = Config::load(options->config);
-    for (const std::string& assignment : options->run.overrides) config.apply_override(assignment);
-    if (options->run.out.empty()) {
-      options->run.out = next_run_folder(std::filesystem::path(options->config).stem()).string();
-    }
-    run_training(config, options->run);
-  });
+  command->callback([options] { train(*options); });
 }
 
 }  // namespace kestrel::apps

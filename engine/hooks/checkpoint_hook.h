@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <string>
 
 #include <kestrel/engine/checkpoint.h>
 #include <kestrel/engine/hooks/hook.h>
@@ -9,40 +11,58 @@ namespace kestrel {
 
 /// MMDetection's checkpoint_config.
 struct CheckpointOptions {
-  int64_t interval = 1;        ///< Epochs between checkpoints; the last epoch always has one.
-  int64_t max_keep_ckpts = 0;  ///< How many epoch_N.safetensors stay; -1: all.
+  int64_t interval = 1;  ///< Between checkpoints; the last epoch always has one.
+  bool by_epoch = true;  ///< interval counts epochs, else iterations.
+  /// How many epoch_N.safetensors (iter_N.safetensors) stay beside last.safetensors; -1: all.
+  int64_t max_keep_ckpts = 0;
+  /// resume.safetensors is also written when so many minutes have passed since the last time; 0:
+  /// only with checkpoints.
+  double resume_minutes = 10;
 
   template <class V>
   void visit(V& v) {
     v("interval", interval);
+    v("by_epoch", by_epoch);
     v("max_keep_ckpts", max_keep_ckpts);
+    v("resume_minutes", resume_minutes);
   }
 };
 
-/// Writes last.safetensors, and epoch_N.safetensors where they are to stay. Normal.
+/// Writes weights/last.safetensors, and the numbered files where they are to stay. Normal.
 class CheckpointHook final : public Hook {
  public:
-  explicit CheckpointHook(std::shared_ptr<const Checkpointer> checkpointer,
+  explicit CheckpointHook(std::shared_ptr<Checkpointer> checkpointer,
                           const CheckpointOptions& options = {});
 
+  void after_iter(Runner& runner) override;
   void after_epoch(Runner& runner) override;
 
  private:
-  std::shared_ptr<const Checkpointer> checkpointer_;
+  void save(const Runner& runner, const std::string& unit, int64_t number);
+
+  std::shared_ptr<Checkpointer> checkpointer_;
   CheckpointOptions options_;
 };
 
-/// Writes resume.safetensors, from which a run continues. Lowest, so that it holds what the
-/// evaluation of the epoch found.
+/// Writes resume.safetensors, from which a run continues: with every checkpoint, every
+/// resume_minutes, and where the run is stopped. Lowest, so that it holds what all others did.
 class ResumeHook final : public Hook {
  public:
-  explicit ResumeHook(std::shared_ptr<const Checkpointer> checkpointer, int64_t interval = 1);
+  explicit ResumeHook(std::shared_ptr<Checkpointer> checkpointer,
+                      const CheckpointOptions& options = {});
 
+  void before_run(Runner& runner) override;
+  void after_iter(Runner& runner) override;
   void after_epoch(Runner& runner) override;
+  void after_run(Runner& runner) override;
 
  private:
-  std::shared_ptr<const Checkpointer> checkpointer_;
-  int64_t interval_;
+  void save(const Runner& runner);
+
+  std::shared_ptr<Checkpointer> checkpointer_;
+  CheckpointOptions options_;
+  Position saved_;
+  std::chrono::steady_clock::time_point last_save_;
 };
 
 }  // namespace kestrel

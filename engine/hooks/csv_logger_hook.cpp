@@ -2,13 +2,20 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
+#include <span>
 #include <sstream>
 
 #include <fmt/format.h>
 
+#include <kestrel/data/file.h>
+#include <kestrel/tensor/safetensors.h>
+
 namespace kestrel {
 namespace {
+
+constexpr const char* kRows = "csv.rows";
+constexpr const char* kLosses = "csv.losses";
+constexpr const char* kSeconds = "csv.seconds";
 
 std::vector<std::string> split(const std::string& line) {
   std::vector<std::string> cells;
@@ -25,20 +32,25 @@ std::string number(double value) {
 
 CsvLoggerHook::CsvLoggerHook(std::filesystem::path file) : file_(std::move(file)) {}
 
-void CsvLoggerHook::before_run(Runner& runner) {
-  columns_ = {"epoch", "lr", "seconds"};
-  rows_.clear();
-  if (runner.epoch() > 0) read_rows_before(runner.epoch() + 1);
+void CsvLoggerHook::save(Safetensors& state) const {
+  state.metadata[kRows] = text();
+  state.metadata[kLosses] = losses_.to_text();
+  state.metadata[kSeconds] = fmt::format("{}", epoch_seconds());
 }
 
-void CsvLoggerHook::read_rows_before(int64_t epoch) {
-  std::ifstream in(file_);
+void CsvLoggerHook::load(const Safetensors& state) {
+  const auto metadata = [&](const char* key) {
+    const auto found = state.metadata.find(key);
+    return found == state.metadata.end() ? std::string() : found->second;
+  };
+  losses_ = MeanLosses::from_text(metadata(kLosses));
+  earlier_seconds_ = std::strtod(metadata(kSeconds).c_str(), nullptr);
+  std::istringstream lines(metadata(kRows));
   std::string line;
-  if (!std::getline(in, line)) return;
+  if (!std::getline(lines, line)) return;
   const std::vector<std::string> header = split(line);
-  while (std::getline(in, line)) {
+  while (std::getline(lines, line)) {
     const std::vector<std::string> cells = split(line);
-    if (cells.empty() || std::atoll(cells[0].c_str()) >= epoch) continue;
     Row row;
     for (size_t i = 0; i < std::min(cells.size(), header.size()); ++i) {
       set(row, header[i], cells[i]);
@@ -54,9 +66,16 @@ void CsvLoggerHook::set(Row& row, const std::string& column, std::string text) {
   row[column] = std::move(text);
 }
 
-void CsvLoggerHook::before_epoch(Runner&) {
-  losses_.reset();
+void CsvLoggerHook::before_epoch(Runner& runner) {
   epoch_start_ = std::chrono::steady_clock::now();
+  if (runner.inner_iter() > 0) return;  // continues within the epoch
+  losses_.reset();
+  earlier_seconds_ = 0;
+}
+
+double CsvLoggerHook::epoch_seconds() const {
+  const auto elapsed = std::chrono::steady_clock::now() - epoch_start_;
+  return earlier_seconds_ + std::chrono::duration<double>(elapsed).count();
 }
 
 void CsvLoggerHook::after_iter(Runner& runner) {
@@ -69,31 +88,26 @@ void CsvLoggerHook::after_epoch(Runner& runner) {
   set(row, "lr", number(runner.lr));
   for (const auto& [name, value] : losses_.means()) set(row, name, number(value));
   for (const auto& [name, value] : runner.metrics) set(row, name, number(value));
-  const auto elapsed = std::chrono::steady_clock::now() - epoch_start_;
-  set(row, "seconds", fmt::format("{:.1f}", std::chrono::duration<double>(elapsed).count()));
+  set(row, "seconds", fmt::format("{:.1f}", epoch_seconds()));
   rows_.push_back(std::move(row));
-  write();
+  const std::string all = text();
+  write_file("results", file_, std::as_bytes(std::span(all)));
 }
 
-void CsvLoggerHook::write() const {
-  const std::filesystem::path temporary = file_.string() + ".part";
-  {
-    std::ofstream out(temporary);
-    const auto write_line = [&](auto&& cell_of) {
-      for (size_t i = 0; i < columns_.size(); ++i) out << (i ? "," : "") << cell_of(columns_[i]);
-      out << '\n';
-    };
-    write_line([](const std::string& column) { return column; });
-    for (const Row& row : rows_) {
-      write_line([&](const std::string& column) {
-        const auto cell = row.find(column);
-        return cell == row.end() ? std::string() : cell->second;
-      });
-    }
-    out.flush();
-    if (!out) fail<DataError>(file_.string(), ": cannot be written");
+std::string CsvLoggerHook::text() const {
+  std::string text;
+  const auto append_line = [&](auto&& cell_of) {
+    for (size_t i = 0; i < columns_.size(); ++i) text += (i ? "," : "") + cell_of(columns_[i]);
+    text += '\n';
+  };
+  append_line([](const std::string& column) { return column; });
+  for (const Row& row : rows_) {
+    append_line([&](const std::string& column) {
+      const auto cell = row.find(column);
+      return cell == row.end() ? std::string() : cell->second;
+    });
   }
-  std::filesystem::rename(temporary, file_);
+  return text;
 }
 
 }  // namespace kestrel

@@ -10,8 +10,22 @@
 
 namespace kestrel {
 
+const std::pair<std::string, double>& find_metric(const char* who, const NamedValues& metrics,
+                                                  const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& metric : metrics) {
+    if (metric.first == name || name == "auto") return metric;
+    names.push_back(metric.first);
+  }
+  fail<UsageError>("[", who, "] there is no metric '", name, "'", did_you_mean(name, names));
+}
+
+bool lower_is_better(const std::string& metric) {
+  return metric.find("loss") != std::string::npos;
+}
+
 EvalHook::EvalHook(Evaluator evaluator, const EvalOptions& options,
-                   std::shared_ptr<const Checkpointer> checkpointer)
+                   std::shared_ptr<Checkpointer> checkpointer)
     : evaluator_(std::move(evaluator)), options_(options), checkpointer_(std::move(checkpointer)) {
   if (options.interval < 1) {
     fail<UsageError>("[evaluation] interval has to be at least 1, got ", options.interval);
@@ -32,23 +46,11 @@ void EvalHook::after_epoch(Runner& runner) {
 }
 
 void EvalHook::keep_best(Runner& runner) {
-  auto metric = runner.metrics.begin();
-  if (options_.save_best != "auto") {
-    metric = std::ranges::find(runner.metrics, options_.save_best,
-                               [](const auto& entry) { return entry.first; });
-    if (metric == runner.metrics.end()) {
-      std::vector<std::string> names;
-      for (const auto& [name, value] : runner.metrics) names.push_back(name);
-      fail<UsageError>("[evaluation] there is no metric '", options_.save_best, "' to save by",
-                       did_you_mean(options_.save_best, names));
-    }
-  }
-  const auto& [key, score] = *metric;
-  const bool lower_is_better = key.find("loss") != std::string::npos;
+  const auto& [key, score] = find_metric("evaluation", runner.metrics, options_.save_best);
   const auto before = runner.state.find("best_score");
   if (before != runner.state.end()) {
     const double best = std::strtod(before->second.c_str(), nullptr);
-    if (!(lower_is_better ? score < best : score > best)) return;
+    if (!(lower_is_better(key) ? score < best : score > best)) return;
   } else if (std::isnan(score)) {
     return;
   }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <kestrel/engine/checkpoint.h>
 #include <kestrel/engine/hooks/hook.h>
@@ -27,6 +28,13 @@ struct EvalOptions {
   }
 };
 
+/// The metric of that name, "auto" for the first one; not of none. Throws UsageError, `who` said
+/// it.
+const std::pair<std::string, double>& find_metric(const char* who, const NamedValues& metrics,
+                                                  const std::string& name);
+/// Whether a metric is a loss, by its name.
+bool lower_is_better(const std::string& metric);
+
 /// Evaluates after epochs, leaves the metrics in runner.metrics, and keeps the best weights as
 /// best.safetensors: higher is better, except for a metric with "loss" in its name; NaN never is.
 /// Low.
@@ -36,9 +44,10 @@ class EvalHook final : public Hook {
 
   /// Without a checkpointer nothing is saved.
   EvalHook(Evaluator evaluator, const EvalOptions& options = {},
-           std::shared_ptr<const Checkpointer> checkpointer = nullptr);
+           std::shared_ptr<Checkpointer> checkpointer = nullptr);
 
   void after_epoch(Runner& runner) override;
+  bool trains() const override { return true; }
 
  private:
   bool is_due(const Runner& runner) const;
@@ -46,7 +55,7 @@ class EvalHook final : public Hook {
 
   Evaluator evaluator_;
   EvalOptions options_;
-  std::shared_ptr<const Checkpointer> checkpointer_;
+  std::shared_ptr<Checkpointer> checkpointer_;
 };
 
 }  // namespace kestrel

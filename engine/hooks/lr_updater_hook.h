@@ -15,6 +15,7 @@ class LrUpdaterHook final : public Hook {
       : optimizer_(optimizer), schedule_(std::move(schedule)) {}
 
   void before_iter(Runner& runner) override;
+  bool trains() const override { return true; }
 
  private:
   Optimizer& optimizer_;

@@ -33,14 +33,18 @@ struct OptimizerHookOptions {
   }
 };
 
-/// Backward, clip, update, after every iteration. A loss that is not finite stops the run before it
-/// can spoil the weights. AboveNormal.
+/// Backward, clip, update, after every iteration. A loss that is not finite, or clipped gradients
+/// whose norm is not, end the run with NonFiniteLossError before they can spoil the weights.
+/// Gradients that wait for their update are part of a resume file. AboveNormal.
 class OptimizerHook final : public Hook {
  public:
   explicit OptimizerHook(Optimizer& optimizer, const OptimizerHookOptions& options = {});
 
   void before_epoch(Runner& runner) override;
   void after_iter(Runner& runner) override;
+  void save(Safetensors& state) const override;
+  void load(const Safetensors& state) override;
+  bool trains() const override { return true; }
 
  private:
   Optimizer& optimizer_;

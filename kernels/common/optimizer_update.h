@@ -55,6 +55,10 @@ KESTREL_HOST_DEVICE inline void adam_update(float& p, float g, float& m, float& 
   p = s.shrink * p - s.step_size * m / (std::sqrt(v) / s.root_correction + s.eps);
 }
 
+KESTREL_HOST_DEVICE inline void ema_update(float& average, float value, float momentum) {
+  average = (1 - momentum) * average + momentum * value;
+}
+
 /// What every gradient is multiplied by, unless it is 1 or more.
 KESTREL_HOST_DEVICE inline float clip_factor(double max_norm, double norm) {
   return static_cast<float>(max_norm / (norm + 1e-6));
@@ -75,6 +79,13 @@ inline void check_adam_step(std::span<const AdamTensor> tensors) {
     KESTREL_CHECK(t.grad.numel() == n && t.exp_avg.numel() == n && t.exp_avg_sq.numel() == n,
                   "[adam_step] parameter ", t.param.shape, " does not fit its gradient ",
                   t.grad.shape, " or averages ", t.exp_avg.shape, " and ", t.exp_avg_sq.shape);
+  }
+}
+
+inline void check_ema_step(std::span<const EmaTensor> tensors) {
+  for (const EmaTensor& t : tensors) {
+    KESTREL_CHECK(t.average.numel() == t.value.numel(), "[ema_step] average ", t.average.shape,
+                  " does not fit ", t.value.shape);
   }
 }
 

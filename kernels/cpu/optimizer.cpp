@@ -115,4 +115,15 @@ void clip_grad_norm(std::span<const View> grads, double max_norm, View norm) {
   });
 }
 
+void ema_step(std::span<const EmaTensor> tensors, float momentum) {
+  check_ema_step(tensors);
+  const auto chunks =
+      chunks_of(tensors.size(), [&](size_t t) { return tensors[t].average.numel(); });
+  for_each_chunk(chunks, [&](int64_t, const Chunk& chunk) {
+    float* average = tensors[chunk.tensor].average.as<float>();
+    const float* value = tensors[chunk.tensor].value.as<float>();
+    for (int64_t i = chunk.begin; i < chunk.end; ++i) ema_update(average[i], value[i], momentum);
+  });
+}
+
 }  // namespace kestrel::cpu

@@ -127,6 +127,21 @@ struct Adam {
   }
 };
 
+struct Ema {
+  float* average;
+  const float* value;
+  int64_t n;
+
+  __device__ bool packed() const { return on_pack(average) && on_pack(value); }
+  template <int N>
+  __device__ void update(int64_t i, float momentum) const {
+    Vector<float, N> a = vectors<N>(average)[i];
+    const Vector<float, N> v = vectors<N>(value)[i];
+    for (int k = 0; k < N; ++k) ema_update(a[k], v[k], momentum);
+    vectors<N>(average)[i] = a;
+  }
+};
+
 struct Gradient {
   float* grad;
   int64_t n;
@@ -265,6 +280,15 @@ void clip_grad_norm(std::span<const View> grads, double max_norm, View norm, Str
   for_batches(grads.size(), make, [&](const Batch<Gradient>& batch) {
     launch(scale_kernel, per_chunk(batch, block_size(), stream), batch, factor.get());
   });
+}
+
+void ema_step(std::span<const EmaTensor> tensors, float momentum, Stream stream) {
+  check_ema_step(tensors);
+  const auto make = [&](size_t i) {
+    const EmaTensor& t = tensors[i];
+    return Ema{t.average.as<float>(), t.value.as<float>(), t.average.numel()};
+  };
+  update<Ema>(tensors.size(), make, momentum, stream);
 }
 
 }  // namespace kestrel::gpu

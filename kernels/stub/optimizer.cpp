@@ -12,5 +12,8 @@ void adam_step(std::span<const AdamTensor>, const AdamParams&, Stream) {
 void clip_grad_norm(std::span<const View>, double, View, Stream) {
   no_cuda("clip_grad_norm");
 }
+void ema_step(std::span<const EmaTensor>, float, Stream) {
+  no_cuda("ema_step");
+}
 
 }  // namespace kestrel::gpu

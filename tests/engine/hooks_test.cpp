@@ -5,7 +5,6 @@
 #include <sstream>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <kestrel/engine/hooks/checkpoint_hook.h>
 #include <kestrel/engine/hooks/csv_logger_hook.h>
@@ -16,139 +15,36 @@
 #include <kestrel/engine/optimizers/sgd.h>
 #include <kestrel/tensor/safetensors.h>
 
-#include "toy_task.h"
+#include "toy_run.h"
 
 namespace kestrel {
 namespace {
 
-class Hooks : public testing::Test {
- protected:
-  void SetUp() override {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::temp_directory_path() /
-              (std::to_string(::getpid()) + "_kestrel_" + info->name());
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+namespace fs = std::filesystem;
 
-  std::string text_of(const std::string& name) const {
-    std::ifstream in(folder_ / name);
-    std::ostringstream text;
-    text << in.rdbuf();
-    return text.str();
-  }
-
-  std::filesystem::path folder_;
-};
-
-// A whole run with everything that a trainer hooks in; metrics are a made-up series.
-struct Training {
-  explicit Training(const std::filesystem::path& folder, int64_t epochs = 4)
-      : task(model, 3, 2),
-        optimizer({.lr = 0.01, .momentum = 0.9}, make_param_groups(model)),
-        checkpointer(std::make_shared<Checkpointer>(
-            model, optimizer, folder, std::map<std::string, std::string>{{"config", "toy"}})),
-        runner(task, epochs) {
-    runner.add_hook(std::make_shared<LrUpdaterHook>(
-                        optimizer, build_lr_schedule(Config::parse("{policy: step, step: [2]}"))),
-                    Priority::VeryHigh);
-    runner.add_hook(std::make_shared<OptimizerHook>(optimizer), Priority::AboveNormal);
-    runner.add_hook(std::make_shared<CheckpointHook>(checkpointer, checkpoint_options));
-    runner.add_hook(std::make_shared<EvalHook>(
-                        [this](Runner& r) -> NamedValues {
-                          return {{"ap", scores[static_cast<size_t>(r.epoch())]}, {"ap50", 0.5}};
-                        },
-                        EvalOptions{}, checkpointer),
-                    Priority::Low);
-    runner.add_hook(std::make_shared<CsvLoggerHook>(folder / "results.csv"), Priority::VeryLow);
-    runner.add_hook(std::make_shared<ResumeHook>(checkpointer), Priority::Lowest);
-  }
-
-  std::vector<float> weights() const {
-    const auto values = model.weight.data().values<float>();
-    return {values.begin(), values.end()};
-  }
-
-  ToyModel model;
-  ToyTask task;
-  SGD optimizer;
-  CheckpointOptions checkpoint_options{.max_keep_ckpts = 2};
-  std::shared_ptr<Checkpointer> checkpointer;
-  Runner runner;
-  std::vector<double> scores = {0.1, 0.4, 0.3, 0.4};
-};
-
-TEST_F(Hooks, FilesOfARun) {
+TEST_F(ToyRun, FilesOfARun) {
   Training training(folder_);
   training.runner.run();
-  const Safetensors last = read_safetensors(folder_ / "last.safetensors");
+  training.checkpointer->finish();
+  const fs::path weights = folder_ / "weights";
+  const Safetensors last = read_safetensors(weights / "last.safetensors");
   EXPECT_EQ(last.metadata.at("epoch"), "4");
   EXPECT_EQ(last.metadata.at("config"), "toy");
   EXPECT_EQ(last.at("weight").values<float>()[0], training.weights()[0]);
   // Strictly better only: the second 0.4 does not replace the first.
-  EXPECT_EQ(read_safetensors(folder_ / "best.safetensors").metadata.at("epoch"), "2");
+  EXPECT_EQ(read_safetensors(weights / "best.safetensors").metadata.at("epoch"), "2");
   EXPECT_EQ(training.runner.state.at("best_epoch"), "2");
   training.checkpointer->save_weights("after.safetensors", training.runner);
-  EXPECT_EQ(read_safetensors(folder_ / "after.safetensors").metadata.at("epoch"), "4");
+  training.checkpointer->finish();
+  EXPECT_EQ(read_safetensors(weights / "after.safetensors").metadata.at("epoch"), "4");
   // Two of the numbered files stay.
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "epoch_1.safetensors"));
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "epoch_2.safetensors"));
-  EXPECT_TRUE(std::filesystem::exists(folder_ / "epoch_3.safetensors"));
-  EXPECT_TRUE(std::filesystem::exists(folder_ / "epoch_4.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(weights / "epoch_1.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(weights / "epoch_2.safetensors"));
+  EXPECT_TRUE(std::filesystem::exists(weights / "epoch_3.safetensors"));
+  EXPECT_TRUE(std::filesystem::exists(weights / "epoch_4.safetensors"));
 }
 
-TEST_F(Hooks, ResumedRunIsBitExact) {
-  Training whole(folder_ / "whole");
-  std::filesystem::create_directories(folder_ / "whole");
-  whole.runner.run();
-
-  const auto folder = folder_ / "parts";
-  std::filesystem::create_directories(folder);
-  {
-    // Stopped in the middle of the third epoch, as by ctrl-C.
-    Training first(folder);
-    struct Stop : Hook {
-      void after_iter(Runner& r) override {
-        if (r.iter() == 7) r.stop();
-      }
-    };
-    first.runner.add_hook(std::make_shared<Stop>());
-    first.runner.run();
-    EXPECT_EQ(first.runner.epoch(), 2);
-  }
-  Training second(folder);
-  second.checkpointer->resume(folder / "resume.safetensors", second.runner);
-  EXPECT_EQ(second.runner.epoch(), 2);
-  EXPECT_EQ(second.runner.state.at("best_score"), "0.4");
-  second.runner.run();
-  EXPECT_EQ(second.weights(), whole.weights());
-  EXPECT_EQ(second.runner.state, whole.runner.state);
-
-  // One row per epoch, none twice.
-  std::istringstream csv(text_of("parts/results.csv"));
-  std::string line;
-  std::getline(csv, line);
-  EXPECT_EQ(line, "epoch,lr,loss_toy,loss,ap,ap50,seconds");
-  for (int epoch = 1; epoch <= 4; ++epoch) {
-    std::getline(csv, line);
-    EXPECT_EQ(line.substr(0, 2), std::to_string(epoch) + ",") << line;
-  }
-  EXPECT_FALSE(std::getline(csv, line));
-}
-
-TEST_F(Hooks, ResumeNamesWhatDoesNotFit) {
-  Training training(folder_);
-  training.runner.run();
-  EXPECT_THROW(training.checkpointer->resume(folder_ / "last.safetensors", training.runner),
-               ModelFileError);
-  EXPECT_THROW(training.checkpointer->resume(folder_ / "none.safetensors", training.runner), Error);
-  Training other(folder_);
-  other.task.length = 5;
-  Runner runner(other.task, 4);
-  EXPECT_THROW(other.checkpointer->resume(folder_ / "resume.safetensors", runner), ModelFileError);
-}
-
-TEST_F(Hooks, CsvHasEmptyCellsWhereNothingWasEvaluated) {
+TEST_F(ToyRun, CsvHasEmptyCellsWhereNothingWasEvaluated) {
   ToyModel model;
   ToyTask task(model, 2, 1);
   Runner runner(task, 3);
@@ -195,7 +91,7 @@ TEST(EvalHook, ChoosesTheEpochs) {
   EXPECT_THROW(EvalHook([](Runner&) { return NamedValues{}; }, {.interval = 0}), UsageError);
 }
 
-TEST_F(Hooks, BestByANamedMetricAndLowerLoss) {
+TEST_F(ToyRun, BestByANamedMetricAndLowerLoss) {
   const auto best_of = [&](const std::string& save_best, const std::vector<double>& values,
                            const std::string& name) {
     Training training(folder_, static_cast<int64_t>(values.size()));

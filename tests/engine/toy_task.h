@@ -39,7 +39,7 @@ struct ToyTask : TrainTask {
   ToyTask(ToyModel& m, int64_t batches, int64_t batch_size)
       : model(m), length(batches), size(batch_size) {}
   int64_t epoch_length() const override { return length; }
-  void begin_epoch(int64_t epoch) override { next = epoch * 11; }
+  void begin_epoch(int64_t epoch, int64_t first) override { next = epoch * 11 + first * size; }
   void load_batch() override {
     begin = next;
     next += size;

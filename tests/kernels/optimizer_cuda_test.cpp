@@ -105,6 +105,21 @@ TEST_F(OptimizerCuda, Adam) {
   }
 }
 
+TEST_F(OptimizerCuda, Ema) {
+  const auto step = [&](Tensors& average, Tensors& value, auto f) {
+    std::vector<EmaTensor> tensors;
+    for (size_t i = 0; i < value.all.size(); ++i) {
+      tensors.push_back({average.all[i].view(), value.all[i].cview()});
+    }
+    f(std::span<const EmaTensor>(tensors));
+  };
+  Tensors average(1), value(2);
+  Tensors got = upload_all(average), got_value = upload_all(value);
+  step(average, value, [&](auto all) { cpu::ema_step(all, 0.3f); });
+  step(got, got_value, [&](auto all) { gpu::ema_step(all, 0.3f, stream()); });
+  expect_near(got, average);
+}
+
 TEST_F(OptimizerCuda, ClipGradNorm) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
   for (const double max_norm : {1.0, 1e6, kInf}) {
