@@ -13,13 +13,13 @@
 namespace kestrel::apps {
 namespace {
 
-struct Options {
+struct TrainCommand {
   std::string config;
   std::string replay;
   RunOptions run;
 };
 
-void train(Options o) {
+void run_train(TrainCommand o) {
   if (!o.replay.empty()) {
     use_threads(o.run.threads);
     return replay_step(o.replay, parse_device(o.run.device.value_or("cpu")), console_log());
@@ -38,7 +38,7 @@ void train(Options o) {
 }  // namespace
 
 void add_train(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrainCommand>();
   CLI::App* command = app.add_subcommand("train", "train what a config file describes");
   command->add_option("config", options->config, "configs/.../*.yaml")->check(CLI::ExistingFile);
   command
@@ -47,7 +47,7 @@ void add_train(CLI::App& app) {
                    "not finite")
       ->check(CLI::ExistingFile);
   add_run_options(*command, options->run);
-  command->callback([options] { train(*options); });
+  command->callback([options] { run_train(*options); });
 }
 
 }  // namespace kestrel::apps

@@ -1,14 +1,26 @@
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include <kestrel/detection/detectors/base_detector.h>
+#include <kestrel/engine/batch_size.h>
+#include <kestrel/engine/detection_task.h>
+#include <kestrel/engine/diagnosis.h>
 #include <kestrel/engine/train.h>
 #include <kestrel/inference/detector.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/kernels/parallel.h>
+#include <kestrel/registry/registry.h>
+#include <kestrel/tensor/random.h>
+#include <kestrel/tensor/safetensors.h>
 
 #include "tiny_retinanet.h"
 
@@ -27,6 +39,11 @@ class TrainTest : public testing::Test {
     fs::remove_all(folder_);
   }
   void TearDown() override { fs::remove_all(folder_); }
+
+  static std::string bytes_of(const fs::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
 
   fs::path folder_;
 };
@@ -60,12 +77,150 @@ TEST_F(TrainTest, SameWeightsForAnyNumberOfComputeThreads) {
 }
 
 TEST_F(TrainTest, ResumedRunEndsWithTheSameWeights) {
-  const std::string whole = train_detector(tiny_config(), {.out = folder_ / "whole"}).weights_hash;
-  // Stopped within the third of five epochs; what it had of that one is done again.
-  train_detector(tiny_config(), {.out = folder_ / "part", .max_iters = 50});
   Config config = tiny_config();
-  config.set("resume_from", (folder_ / "part/resume.safetensors").string());
-  EXPECT_EQ(train_detector(config, {.out = folder_ / "part"}).weights_hash, whole);
+  config.apply_override("custom_hooks=[{type: ExpMomentumEMAHook, total_iter: 20}]");
+  config.apply_override("optimizer_config.cumulative_iters=2");
+  const TrainSummary whole = train_detector(config, {.out = folder_ / "whole"});
+  // Stopped within the third of five epochs and within an update, by an odd number of steps.
+  const fs::path part = folder_ / "part";
+  train_detector(config, {.out = part, .max_iters = 47});
+  const TrainSummary resumed = train_detector(config, {.out = part, .resume = true});
+  EXPECT_EQ(resumed.weights_hash, whole.weights_hash);
+  EXPECT_EQ(bytes_of(resumed.last), bytes_of(whole.last)) << "the averages";
+  EXPECT_THROW(train_detector(config, {.out = part, .resume = true}), UsageError)
+      << "there is nothing left to do";
+
+  train_detector(config, {.out = part, .max_iters = 20});
+  config.set("resume_from", (part / "resume.safetensors").string());
+  EXPECT_EQ(train_detector(config, {.out = folder_ / "copy"}).weights_hash, whole.weights_hash);
+}
+
+TEST_F(TrainTest, StopsWhenToldToAndGoesOn) {
+  const std::string whole = train_detector(tiny_config(), {.out = folder_ / "whole"}).weights_hash;
+  std::atomic<bool> stop = true;
+  const TrainSummary stopped =
+      train_detector(tiny_config(), {.out = folder_ / "part", .stop = &stop});
+  EXPECT_TRUE(stopped.stopped);
+  EXPECT_EQ(stopped.position, (Position{.epoch = 0, .inner_iter = 1}));
+  // At the last step of an epoch: its evaluation is left out, and made up for.
+  stop = false;
+  int64_t lines = 0;
+  TrainOptions options{.out = folder_ / "part", .resume = true, .stop = &stop};
+  Config config = tiny_config();
+  config.apply_override("log_config.interval=1");
+  options.log.line = [&](std::string_view text) {
+    if (text.find("[5/5][20/20]") != std::string_view::npos) stop = true;
+    ++lines;
+  };
+  const TrainSummary open = train_detector(config, options);
+  EXPECT_EQ(open.position, (Position{.epoch = 4, .inner_iter = 20}));
+  EXPECT_TRUE(open.metrics.empty());
+  stop = false;
+  options.log = {};
+  const TrainSummary done = train_detector(config, options);
+  EXPECT_EQ(done.weights_hash, whole);
+  EXPECT_FALSE(done.metrics.empty());
+}
+
+TEST_F(TrainTest, FrozenPartsStayAsTheyAre) {
+  Config config = tiny_config();
+  config.apply_override("runner.max_epochs=1");
+  config.apply_override("custom_hooks=[{type: FreezeHook, modules: [backbone.layer1, neck]}]");
+  const auto first = train_detector(config, {.out = folder_ / "a", .max_iters = 1}).last;
+  const auto second = train_detector(config, {.out = folder_ / "b", .max_iters = 5}).last;
+  const Safetensors before = read_safetensors(first), after = read_safetensors(second);
+  int64_t frozen = 0, trained = 0;
+  for (const auto& [name, tensor] : before.tensors) {
+    const bool same = std::memcmp(tensor.raw(), after.at(name).raw(), tensor.bytes()) == 0;
+    if (name.starts_with("backbone.layer1.") || name.starts_with("neck.")) {
+      EXPECT_TRUE(same) << name;
+      ++frozen;
+    } else {
+      trained += !same;
+    }
+  }
+  EXPECT_GT(frozen, 10);
+  EXPECT_GT(trained, 10);
+
+  config.apply_override("custom_hooks=[{type: FreezeHook, modules: [backbone.layr1]}]");
+  try {
+    train_detector(config, {.out = folder_ / "c"});
+    FAIL() << "an unknown part was accepted";
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("did you mean 'backbone.layer1'"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST_F(TrainTest, ALossThatIsNotFiniteIsExplainedAndCanBeReproduced) {
+  Config config = tiny_config();
+  config.apply_override("optimizer={type: SGD, lr: 1e30}");
+  config.apply_override("lr_config={policy: fixed}");
+  std::string text;
+  try {
+    train_detector(config, {.out = folder_});
+    FAIL() << "a learning rate of 1e30 was survived";
+  } catch (const NonFiniteLossError& error) {
+    text = error.what();
+  }
+  for (const char* part : {"epoch 1, iteration ", "loss_cls = ", "loss_bbox = ", "images: ",
+                           "the first that is not finite: ", "kestrel train --replay "}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
+  }
+  const fs::path dump = text.substr(text.find("--replay ") + 9);
+  std::string lines;
+  LogSink log{.line = [&](std::string_view line) { lines += std::string(line) + '\n'; }};
+  try {
+    replay_step(dump, Device::cpu(), log);
+    FAIL() << "the step was finite the second time";
+  } catch (const NonFiniteLossError& error) {
+    const std::string again = error.what();
+    const std::string layer = again.substr(again.find("the first that is not finite: "));
+    EXPECT_NE(text.find(layer), std::string::npos) << text << '\n' << again;
+  }
+  EXPECT_NE(lines.find("loss_cls = "), std::string::npos) << lines;
+  EXPECT_THROW(replay_step(folder_ / "config.yaml", Device::cpu(), log), ModelFileError);
+}
+
+TEST_F(TrainTest, TheFirstLayerThatIsNotFiniteIsNamed) {
+  Config config = tiny_config();
+  const auto model = build<BaseDetector>(config.at("model"));
+  Philox random(1);
+  model->init_weights(random);
+  const auto data = build_dataset(config.at("data").at("train"), false);
+  DetectionTask task(*model, data, {.loader = {.batch_size = 2, .workers = 0}});
+  task.begin_epoch(0, 0);
+  task.load_batch();
+  EXPECT_EQ(first_not_finite(*model, task.batch()), "");
+
+  // A weight so large that products overflow: what comes before it is finite, and the weight too.
+  StateDict state = model->state_dict();
+  const auto find = [&](const std::string& name) -> Tensor& {
+    return std::ranges::find(state, name, [](const auto& e) { return e.first; })->second;
+  };
+  find("neck.lateral_convs.1.conv.weight").fill(3e38);
+  EXPECT_EQ(first_not_finite(*model, task.batch()), "neck.lateral_convs.1.conv (conv2d)");
+  // A frozen stage runs on folded weights; they are of their layer.
+  find("backbone.layer2.0.conv1.weight").fill(3e38);
+  for (auto& [name, module] : model->named_modules()) {
+    if (name != "backbone") continue;
+    module->eval();
+    for (Variable& parameter : module->parameters()) parameter.set_requires_grad(false);
+  }
+  EXPECT_EQ(first_not_finite(*model, task.batch()), "backbone.layer2.0.conv1 (conv2d)");
+  find("backbone.conv1.weight").fill(std::nan(""));
+  EXPECT_EQ(first_not_finite(*model, task.batch()),
+            "backbone.conv1.weight itself, before the forward pass");
+}
+
+TEST_F(TrainTest, TheLargestBatchFits) {
+  // Without room for more than the images of the set, the set is the limit.
+  const Config config = tiny_config();
+  std::string line;
+  TrainOptions options{.out = folder_};
+  options.log.line = [&](std::string_view text) { line = text; };
+  EXPECT_EQ(largest_batch(config, options), 40);
+  EXPECT_NE(line.find("40 images fit"), std::string::npos) << line;
 }
 
 TEST_F(TrainTest, StartsFromTheConfigsWeights) {
@@ -81,7 +236,7 @@ TEST_F(TrainTest, StartsFromTheConfigsWeights) {
 
 TEST_F(TrainTest, WhatARunCannotDoIsRefused) {
   for (const char* assignment :
-       {"custom_hooks=[{type: EMAHook}]", "log_config.hooks=[{type: TensorboardLoggerHook}]",
+       {"custom_hooks=[{type: NoSuchHook}]", "log_config.hooks=[{type: TensorboardLoggerHook}]",
         "runner.type=IterBasedRunner", "load_from=no_such_file.safetensors",
         "resume_from=no_such_file.safetensors"}) {
     Config config = tiny_config();
@@ -92,8 +247,9 @@ TEST_F(TrainTest, WhatARunCannotDoIsRefused) {
 
 TEST_F(TrainTest, LeavesWhatAPersonLooksFor) {
   const TrainSummary summary = train_detector(tiny_config(), {.out = folder_, .seed = 1});
-  for (const char* name : {"config.yaml", "results.csv", "last.safetensors", "best.safetensors",
-                           "val_labels.jpg", "val_pred.jpg"}) {
+  for (const char* name :
+       {"config.yaml", "results.csv", "weights/last.safetensors", "weights/best.safetensors",
+        "arguments.yaml", "resume.safetensors", "val_labels.jpg", "val_pred.jpg"}) {
     EXPECT_TRUE(fs::exists(folder_ / name)) << name;
   }
   std::ifstream csv(folder_ / "results.csv");
