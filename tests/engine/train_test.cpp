@@ -78,7 +78,7 @@ TEST_F(TrainTest, SameWeightsForAnyNumberOfComputeThreads) {
 
 TEST_F(TrainTest, ResumedRunEndsWithTheSameWeights) {
   Config config = tiny_config();
-  config.apply_override("custom_hooks=[{type: ExpMomentumEMAHook, total_iter: 20}]");
+  config.set("custom_hooks", Config::parse("[{type: ExpMomentumEMAHook, total_iter: 20}]"));
   config.apply_override("optimizer_config.cumulative_iters=2");
   const TrainSummary whole = train_detector(config, {.out = folder_ / "whole"});
   // Stopped within the third of five epochs and within an update, by an odd number of steps.
@@ -125,7 +125,8 @@ TEST_F(TrainTest, StopsWhenToldToAndGoesOn) {
 TEST_F(TrainTest, FrozenPartsStayAsTheyAre) {
   Config config = tiny_config();
   config.apply_override("runner.max_epochs=1");
-  config.apply_override("custom_hooks=[{type: FreezeHook, modules: [backbone.layer1, neck]}]");
+  config.set("custom_hooks",
+             Config::parse("[{type: FreezeHook, modules: [backbone.layer1, neck]}]"));
   const auto first = train_detector(config, {.out = folder_ / "a", .max_iters = 1}).last;
   const auto second = train_detector(config, {.out = folder_ / "b", .max_iters = 5}).last;
   const Safetensors before = read_safetensors(first), after = read_safetensors(second);
@@ -142,7 +143,7 @@ TEST_F(TrainTest, FrozenPartsStayAsTheyAre) {
   EXPECT_GT(frozen, 10);
   EXPECT_GT(trained, 10);
 
-  config.apply_override("custom_hooks=[{type: FreezeHook, modules: [backbone.layr1]}]");
+  config.set("custom_hooks", Config::parse("[{type: FreezeHook, modules: [backbone.layr1]}]"));
   try {
     train_detector(config, {.out = folder_ / "c"});
     FAIL() << "an unknown part was accepted";
@@ -154,8 +155,7 @@ TEST_F(TrainTest, FrozenPartsStayAsTheyAre) {
 
 TEST_F(TrainTest, ALossThatIsNotFiniteIsExplainedAndCanBeReproduced) {
   Config config = tiny_config();
-  config.apply_override("optimizer={type: SGD, lr: 1e30}");
-  config.apply_override("lr_config={policy: fixed}");
+  config.apply_override("optimizer.lr=1e30");
   std::string text;
   try {
     train_detector(config, {.out = folder_});

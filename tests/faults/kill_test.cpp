@@ -30,10 +30,11 @@ class Kill : public ::testing::Test {
     Config config = tiny_config();
     for (const char* assignment :
          {"runner.max_epochs=2", "evaluation.interval=1", "optimizer_config.cumulative_iters=2",
-          "checkpoint_config={interval: 3, by_epoch: false}", "data.val.num_images=4",
-          "custom_hooks=[{type: ExpMomentumEMAHook, total_iter: 20}]"}) {
+          "checkpoint_config.interval=3", "checkpoint_config.by_epoch=false",
+          "data.val.num_images=4"}) {
       config.apply_override(assignment);
     }
+    config.set("custom_hooks", Config::parse("[{type: ExpMomentumEMAHook, total_iter: 20}]"));
     std::ofstream(folder_ / "tiny.yaml") << config.to_yaml();
     const auto start = Clock::now();
     const Finished whole = run(

@@ -22,6 +22,12 @@ class Programs : public ::testing::Test {
     Config config = tiny_config();
     config.apply_override("runner.max_epochs=1");
     std::ofstream(folder_ / "tiny.yaml") << config.to_yaml();
+    Config data = config.at("data");
+    Config absent = Config::parse("{type: CocoDataset, ann_file: none.json, img_prefix: .}");
+    absent.set("pipeline", data.at("train").at("pipeline"));
+    data.set("train", absent);
+    config.set("data", data);
+    std::ofstream(folder_ / "absent.yaml") << config.to_yaml();
   }
   void TearDown() override { fs::remove_all(folder_); }
 
@@ -48,12 +54,10 @@ TEST_F(Programs, ExitCodes) {
   expect_code(train({"--set", "optimizer.lrr=1"}), 2, "did you mean 'lr'");
   expect_code(train({"--freeze", "bakbone"}), 2, "did you mean 'backbone'");
   expect_code(train({"--batch", "0"}), 2, "--batch");
-  expect_code(train({"--set", "data.train={type: CocoDataset, ann_file: none.json}"}), 3,
-              "none.json");
+  expect_code(run({KESTREL_TRAIN_RETINANET, "--config", "absent.yaml"}, folder_), 3, "none.json");
   std::ofstream(folder_ / "broken.safetensors") << "nothing of the kind";
   expect_code(train({"--weights", "broken.safetensors"}), 4, "broken.safetensors");
-  expect_code(train({"--set", "optimizer={type: SGD, lr: 1e30}", "lr_config={policy: fixed}",
-                     "--out", "infinite"}),
+  expect_code(train({"--set", "optimizer.lr=1e30", "--out", "infinite"}),
               6, "kestrel train --replay infinite/not_finite_");
   for (const auto& entry : fs::directory_iterator(folder_ / "infinite")) {
     if (!entry.path().filename().string().starts_with("not_finite_")) continue;
