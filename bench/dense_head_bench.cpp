@@ -20,7 +20,7 @@ void focal_loss(benchmark::State& state) {
   Tensor loss = Tensor::empty({});
   Tensor grad = Tensor::empty({n, 80});
   for (auto _ : state) {
-    cpu::focal_loss(logits.view(), labels.view(), {}, {}, loss.view(), grad.view());
+    cpu::focal_loss(logits.view(), labels.view(), {}, {}, {}, loss.view(), grad.view());
   }
 }
 BENCHMARK(focal_loss)->Unit(benchmark::kMillisecond)->UseRealTime();

@@ -21,6 +21,9 @@ if(KESTREL_CUDA STREQUAL "ON")
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
   set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
   find_package(CUDAToolkit REQUIRED)
+  if(KESTREL_WITH_CUDNN)
+    find_library(KESTREL_CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR} REQUIRED)
+  endif()
   # The table of what ptxas gives every kernel.
   add_custom_target(kernel_resources
     COMMAND ${CMAKE_SOURCE_DIR}/tools/kernel_resources > ${CMAKE_SOURCE_DIR}/bench/kernel_resources.md)

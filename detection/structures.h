@@ -32,11 +32,27 @@ struct Detections {
   Tensor labels;  ///< (D) int64.
 };
 
+/// Ground truths and sizes of a batch's images as tensors, on any device.
+struct TargetTensors {
+  Tensor boxes;                               ///< (N, G, 4) float32; NaN beyond an image's objects.
+  Tensor labels;                              ///< (N, G) int64; -1 there.
+  Tensor sizes;                               ///< (N, 4) int64: pad and img height and width.
+  int64_t batch_height = 0, batch_width = 0;  ///< Of the padded batch, in pixels.
+
+  explicit operator bool() const { return boxes.defined(); }
+};
+
+/// The same facts as tensors of a device, for at least `min_objects` objects an image.
+TargetTensors pack_targets(const std::vector<GroundTruth>& truths,
+                           const std::vector<ImageMeta>& metas, Device device,
+                           int64_t min_objects = 0);
+
 /// What a detector trains on.
 struct Batch {
   Tensor images;  ///< (N, H, W, 3) float32, normalised, padded right and below with zeros.
   std::vector<ImageMeta> metas;
   std::vector<GroundTruth> truths;
+  TargetTensors targets = {};  ///< Of truths and metas, where somebody packed them already.
 };
 
 }  // namespace kestrel

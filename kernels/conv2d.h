@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include <kestrel/kernels/stream.h>
 #include <kestrel/kernels/view.h>
 
@@ -17,6 +19,13 @@ struct Conv2dParams {
   /// Not zero: the caller guarantees that equal keys mean equal weight contents (and shape), so
   /// packed weights are kept under it until conv2d_forget(key) or until the cache needs the room.
   uint64_t weight_key = 0;
+};
+
+/// Who computes convolutions and matrix products on a GPU.
+enum class ConvAlgorithm : uint8_t {
+  Auto,          ///< For each shape the faster one, measured when the shape is first met.
+  ImplicitGemm,  ///< Kestrel's own kernels.
+  Cudnn,         ///< cuDNN and cuBLAS wherever they can.
 };
 
 /// Shapes, for every function here: input (N, H, W, C), weight (O, kh, kw, C / groups),
@@ -63,6 +72,15 @@ void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_inp
                           const Conv2dParams& params, Stream stream);
 void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_weight,
                              View grad_bias, const Conv2dParams& params, Stream stream);
+/// Whether this build has cuDNN and cuBLAS (KESTREL_WITH_CUDNN).
+bool has_cudnn();
+/// For all threads. Until it is set: what KESTREL_CUDA_CONV names (auto, implicit_gemm, cudnn), or
+/// Auto. Throws UsageError for Cudnn in a build without.
+///
+/// The choices of Auto are kept for the process and, where KESTREL_CONV_CACHE names a file, in that
+/// file, so that the next process chooses alike: two algorithms round sums in different orders.
+void set_conv_algorithm(ConvAlgorithm algorithm);
+ConvAlgorithm conv_algorithm();
 /// Does nothing: on a GPU weights are read as they are, and nothing is kept under a weight_key.
 void conv2d_forget(uint64_t weight_key);
 

@@ -66,7 +66,8 @@ void release_cached_memory(int device);
 void* allocate_pinned(size_t bytes);
 void free_pinned(void* memory) noexcept;
 
-/// Copies between host and device; returns when the host side may be reused.
+/// Copies between host and device; returns when the host side may be reused. To the device that is
+/// at once, by way of pinned memory; to the host, when the stream has got there.
 void copy_to_device(void* to, const void* from, size_t bytes, Stream stream);
 void copy_to_host(void* to, const void* from, size_t bytes, Stream stream);
 /// Queued: a pinned host side must stay until the stream has got there.

@@ -36,7 +36,7 @@ Job focal_loss(const Spec& s, Device device) {
   Tensor grad = Tensor::empty(logits.shape(), s.dtype, device);
   return {[=]() mutable {
             run(device, cpu::focal_loss, gpu::focal_loss, logits.view(), labels.view(), ConstView{},
-                FocalLossParams{}, loss.view(), grad.view());
+                FocalLossParams{}, ConstView{}, loss.view(), grad.view());
           },
           0, bytes_of({logits, labels, grad})};
 }
@@ -61,7 +61,7 @@ Job box_loss_of(const Spec& s, Device device, BoxLossKind kind) {
   Tensor grad = Tensor::empty(pred.shape(), DType::Float32, device);
   return {[=]() mutable {
             run(device, cpu::box_loss, gpu::box_loss, pred.view(), target.view(), ConstView{},
-                BoxLossParams{.kind = kind}, loss.view(), grad.view());
+                BoxLossParams{.kind = kind}, ConstView{}, loss.view(), grad.view());
           },
           0, bytes_of({pred, target, grad})};
 }

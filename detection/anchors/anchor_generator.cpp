@@ -87,7 +87,7 @@ AnchorGenerator::AnchorGenerator(const AnchorGeneratorOptions& options) : option
 }
 
 AnchorGrid AnchorGenerator::grid(const std::vector<GridSize>& levels, int64_t image_height,
-                                 int64_t image_width) const {
+                                 int64_t image_width, Device device) const {
   KESTREL_CHECK(levels.size() == num_levels(), "[anchor_generator] ", levels.size(), " levels for ",
                 num_levels(), " strides");
   // x stride and y stride of each level.
@@ -102,25 +102,34 @@ AnchorGrid AnchorGenerator::grid(const std::vector<GridSize>& levels, int64_t im
   }
   const std::lock_guard lock(mutex_);
   for (const CacheEntry& entry : cache_) {
-    if (entry.levels == levels && entry.strides == strides) return entry.grid;
+    if (entry.levels == levels && entry.strides == strides && entry.device == device) {
+      return entry.grid;
+    }
   }
   if (cache_.size() == kCachedGrids) cache_.erase(cache_.begin());
-  cache_.push_back({levels, strides, make_grid(levels, strides)});
+  AnchorGrid grid = make_grid(levels, strides);
+  grid.anchors = grid.anchors.to(device);
+  cache_.push_back({levels, strides, device, std::move(grid)});
   return cache_.back().grid;
 }
 
 AnchorGrid AnchorGenerator::make_grid(const std::vector<GridSize>& levels,
                                       const std::vector<int64_t>& strides) const {
   AnchorGrid result;
-  result.offsets.push_back(0);
+  int64_t count = 0;
   for (size_t i = 0; i < levels.size(); ++i) {
-    result.offsets.push_back(result.offsets.back() + levels[i].cells() * num_base_anchors(i));
+    result.levels.push_back({.begin = count,
+                             .height = levels[i].height,
+                             .width = levels[i].width,
+                             .per_cell = num_base_anchors(i),
+                             .stride = options_.strides[i]});
+    count += result.levels.back().size();
   }
-  result.anchors = Tensor::empty({result.offsets.back(), 4});
+  result.anchors = Tensor::empty({count, 4});
   for (size_t i = 0; i < levels.size(); ++i) {
     const int64_t per_cell = num_base_anchors(i);
     const float* base = base_anchors_[i].data<float>();
-    float* out = result.anchors.data<float>() + result.offsets[i] * 4;
+    float* out = result.anchors.data<float>() + result.begin(i) * 4;
     parallel_for(levels[i].height, 8, [&](int64_t begin, int64_t end) {
       for (int64_t y = begin; y < end; ++y) {
         for (int64_t x = 0; x < levels[i].width; ++x) {
@@ -135,36 +144,6 @@ AnchorGrid AnchorGenerator::make_grid(const std::vector<GridSize>& levels,
     });
   }
   return result;
-}
-
-Tensor AnchorGenerator::valid_flags(const AnchorGrid& grid, const std::vector<GridSize>& levels,
-                                    const ImageMeta& meta, int64_t allowed_border) const {
-  std::vector<GridSize> valid;
-  bool all = allowed_border < 0;
-  for (size_t i = 0; i < levels.size(); ++i) {
-    const int64_t stride = options_.strides[i];
-    valid.push_back({std::min((meta.pad_height + stride - 1) / stride, levels[i].height),
-                     std::min((meta.pad_width + stride - 1) / stride, levels[i].width)});
-    all = all && valid[i] == levels[i];
-  }
-  if (all) return {};
-  Tensor flags = Tensor::zeros({grid.offsets.back()}, DType::UInt8);
-  const float* anchors = grid.anchors.data<float>();
-  const auto border = static_cast<float>(allowed_border);
-  const float right = static_cast<float>(meta.img_width) + border;
-  const float bottom = static_cast<float>(meta.img_height) + border;
-  for (size_t i = 0; i < levels.size(); ++i) {
-    const int64_t per_cell = num_base_anchors(i);
-    for (int64_t y = 0; y < valid[i].height; ++y) {
-      const int64_t begin = grid.offsets[i] + y * levels[i].width * per_cell;
-      for (int64_t k = begin; k < begin + valid[i].width * per_cell; ++k) {
-        const float* a = anchors + k * 4;
-        const bool inside = a[0] >= -border && a[1] >= -border && a[2] < right && a[3] < bottom;
-        flags.data<uint8_t>()[k] = allowed_border < 0 || inside ? 1 : 0;
-      }
-    }
-  }
-  return flags;
 }
 
 }  // namespace kestrel

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <kestrel/detection/structures.h>
+#include <kestrel/kernels/anchor_targets.h>
 #include <kestrel/registry/registry.h>
 
 namespace kestrel {
@@ -52,11 +53,11 @@ struct AnchorGeneratorOptions {
 /// Anchors of all levels of a pyramid, level by level; within a level by row, column and then
 /// anchor of the cell, like the predictions of a dense head.
 struct AnchorGrid {
-  Tensor anchors;                ///< (n, 4) float32.
-  std::vector<int64_t> offsets;  ///< Where each level begins, and n at the end.
+  Tensor anchors;  ///< (n, 4) float32.
+  std::vector<AnchorLevel> levels;
 
-  int64_t begin(size_t level) const { return offsets[level]; }
-  int64_t end(size_t level) const { return offsets[level + 1]; }
+  int64_t begin(size_t level) const { return levels[level].begin; }
+  int64_t end(size_t level) const { return levels[level].begin + levels[level].size(); }
   /// The anchors of one level; shares memory.
   Tensor level(size_t i) const { return anchors.slice(begin(i), end(i)); }
 };
@@ -76,19 +77,14 @@ class AnchorGenerator {
 
   /// Anchors for levels of these sizes. Grids of the last few shapes are kept, so the tensors must
   /// not be written to. The image's size matters with strides_from_image alone. Thread-safe.
-  AnchorGrid grid(const std::vector<GridSize>& levels, int64_t image_height,
-                  int64_t image_width) const;
-
-  /// Which anchors of a grid count for an image (n) uint8, or undefined where all do: those of
-  /// cells that begin within its padded size, and with allowed_border >= 0 of these the ones that
-  /// reach at most so many pixels out of its content.
-  Tensor valid_flags(const AnchorGrid& grid, const std::vector<GridSize>& levels,
-                     const ImageMeta& meta, int64_t allowed_border = -1) const;
+  AnchorGrid grid(const std::vector<GridSize>& levels, int64_t image_height, int64_t image_width,
+                  Device device = {}) const;
 
  private:
   struct CacheEntry {
     std::vector<GridSize> levels;
     std::vector<int64_t> strides;
+    Device device;
     AnchorGrid grid;
   };
   AnchorGrid make_grid(const std::vector<GridSize>& levels,

@@ -37,7 +37,8 @@ std::vector<Variable> SingleStageDetector::extract_features(const Variable& imag
 
 Losses SingleStageDetector::losses(const Batch& batch) {
   const HeadOutputs outputs = bbox_head.forward(extract_features(Variable(batch.images)));
-  return bbox_head.loss(outputs, batch.truths, batch.metas);
+  return batch.targets ? bbox_head.loss(outputs, batch.targets)
+                       : bbox_head.loss(outputs, batch.truths, batch.metas);
 }
 
 std::vector<Detections> SingleStageDetector::predict(const Batch& batch, bool rescale,

@@ -19,19 +19,21 @@ std::unique_ptr<Base> build_or(const Config& node, const char* type) {
 
 }  // namespace
 
-/// What one level of a batch is to predict; rows are (image, anchor of the level).
-struct AnchorHead::LevelTargets {
-  Tensor labels;                        ///< (N * n) int64.
-  Tensor weights;                       ///< (N * n) float32 of the rows, or undefined: all 1.
-  std::vector<int64_t> positives;       ///< Rows.
-  std::vector<float> anchors;           ///< (P, 4) of the positives.
-  std::vector<float> boxes;             ///< (P, 4) ground truths of the positives.
-  std::vector<float> positive_weights;  ///< (P), or empty: all 1.
-};
+/// What the rows of a batch, or of one of its levels, are to predict: AnchorTargetViews.
+struct AnchorHead::RowTargets {
+  Tensor labels;
+  Tensor label_weights;  ///< Undefined: all 1.
+  Tensor anchors;
+  Tensor boxes;
+  Tensor box_weights;
+  Tensor avg_factor;  ///< What the sums over rows are divided by.
 
-struct AnchorHead::Targets {
-  std::vector<LevelTargets> levels;
-  double avg_factor = 0;
+  RowTargets slice(int64_t begin, int64_t end) const {
+    return {
+        labels.slice(begin, end),      label_weights ? label_weights.slice(begin, end) : Tensor(),
+        anchors.slice(begin, end),     boxes.slice(begin, end),
+        box_weights.slice(begin, end), avg_factor};
+  }
 };
 
 AnchorHead::AnchorHead(const AnchorHeadOptions& options)
@@ -51,7 +53,7 @@ AnchorHead::AnchorHead(const AnchorHeadOptions& options)
   }
 }
 
-std::vector<GridSize> AnchorHead::check_outputs(const HeadOutputs& outputs, size_t images) const {
+std::vector<GridSize> AnchorHead::check_outputs(const HeadOutputs& outputs, int64_t images) const {
   const size_t levels = anchor_generator_->num_levels();
   KESTREL_CHECK(outputs.cls_scores.size() == levels && outputs.bbox_preds.size() == levels,
                 "[anchor_head] ", outputs.cls_scores.size(), " and ", outputs.bbox_preds.size(),
@@ -61,8 +63,8 @@ std::vector<GridSize> AnchorHead::check_outputs(const HeadOutputs& outputs, size
     const Shape& cls = outputs.cls_scores[i].shape();
     const Shape& reg = outputs.bbox_preds[i].shape();
     const int64_t a = anchor_generator_->num_base_anchors(i);
-    KESTREL_CHECK(cls.dims() == 4 && cls[0] == static_cast<int64_t>(images) &&
-                      cls[3] == a * num_classes() && reg == Shape({cls[0], cls[1], cls[2], a * 4}),
+    KESTREL_CHECK(cls.dims() == 4 && cls[0] == images && cls[3] == a * num_classes() &&
+                      reg == Shape({cls[0], cls[1], cls[2], a * 4}),
                   "[anchor_head] level ", i, " must be (", images, ", H, W, ", a * num_classes(),
                   ") and (", images, ", H, W, ", a * 4, "), got ", cls, " and ", reg);
     sizes.push_back({cls[1], cls[2]});
@@ -70,112 +72,69 @@ std::vector<GridSize> AnchorHead::check_outputs(const HeadOutputs& outputs, size
   return sizes;
 }
 
-AnchorGrid AnchorHead::grid_of(const std::vector<GridSize>& sizes,
-                               const std::vector<ImageMeta>& metas) const {
-  int64_t height = 0;
-  int64_t width = 0;
-  for (const ImageMeta& meta : metas) {
-    height = std::max(height, meta.pad_height);
-    width = std::max(width, meta.pad_width);
+AnchorHead::RowTargets AnchorHead::make_targets(const AnchorGrid& grid,
+                                                const TargetTensors& targets) const {
+  const Device device = grid.anchors.device();
+  const int64_t n = grid.anchors.size(0);
+  const int64_t images = targets.boxes.size(0);
+  const int64_t rows = images * n;
+  const AnchorTrainOptions& train = options_.train_cfg;
+  const bool per_image = train.loss_average == LossAverage::Image;
+  RowTargets result{.labels = Tensor::empty({rows}, DType::Int64, device),
+                    .label_weights = {},
+                    .anchors = Tensor::empty({rows, 4}, DType::Float32, device),
+                    .boxes = Tensor::empty({rows, 4}, DType::Float32, device),
+                    .box_weights = Tensor::empty({rows}, DType::Float32, device),
+                    .avg_factor = Tensor::zeros({}, DType::Float64, device)};
+  if (per_image || train.pos_weight > 0) {
+    result.label_weights = Tensor::empty({rows}, DType::Float32, device);
   }
-  return anchor_generator_->grid(sizes, height, width);
-}
-
-AnchorHead::Targets AnchorHead::make_targets(const AnchorGrid& grid,
-                                             const std::vector<GridSize>& sizes,
-                                             const std::vector<GroundTruth>& truths,
-                                             const std::vector<ImageMeta>& metas) const {
-  const auto images = static_cast<int64_t>(truths.size());
-  const bool per_image = options_.train_cfg.loss_average == LossAverage::Image;
-  const double pos_weight = options_.train_cfg.pos_weight;
-  const bool weighted = per_image || pos_weight > 0;
-  Targets targets;
-  targets.levels.resize(sizes.size());
-  for (size_t l = 0; l < sizes.size(); ++l) {
-    const int64_t rows = images * (grid.end(l) - grid.begin(l));
-    targets.levels[l].labels = Tensor::full({rows}, -1, DType::Int64);
-    if (weighted) targets.levels[l].weights = Tensor::full({rows}, 1);
-  }
+  const AnchorTargetViews views{result.labels.view(),      result.label_weights.view(),
+                                result.anchors.view(),     result.boxes.view(),
+                                result.box_weights.view(), result.avg_factor.view()};
+  const std::span<const AnchorLevel> levels(grid.levels);
+  Tensor valid = Tensor::empty({n}, DType::UInt8, device);
   for (int64_t image = 0; image < images; ++image) {
-    const GroundTruth& truth = truths[static_cast<size_t>(image)];
-    const ImageMeta& meta = metas[static_cast<size_t>(image)];
-    const Tensor valid =
-        anchor_generator_->valid_flags(grid, sizes, meta, options_.train_cfg.allowed_border);
-    const AssignResult assigned = assigner_->assign(grid.anchors, valid, truth.boxes);
-    const SamplingResult sampled = sampler_->sample(assigned);
-    const auto count = static_cast<double>(std::max<size_t>(1, sampled.positives.size()));
-    targets.avg_factor += count;
-    const double image_weight = per_image ? 1 / (count * static_cast<double>(images)) : 1;
-
-    // Both lists ascend, so the level only ever goes up.
-    const auto for_rows = [&](const std::vector<int64_t>& anchors, auto f) {
-      size_t l = 0;
-      for (const int64_t anchor : anchors) {
-        while (anchor >= grid.end(l)) ++l;
-        const int64_t per_level = grid.end(l) - grid.begin(l);
-        f(targets.levels[l], image * per_level + anchor - grid.begin(l), anchor);
-      }
-    };
-    for_rows(sampled.negatives, [&](LevelTargets& level, int64_t row, int64_t) {
-      level.labels.data<int64_t>()[row] = num_classes();
-      if (weighted) level.weights.data<float>()[row] = static_cast<float>(image_weight);
-    });
-    for_rows(sampled.positives, [&](LevelTargets& level, int64_t row, int64_t anchor) {
-      const int64_t gt = assigned.assigned.data<int64_t>()[anchor] - 1;
-      const int64_t label = truth.labels.data<int64_t>()[gt];
-      if (label < 0 || label >= num_classes()) {
-        fail<DataError>("[anchor_head] ", meta.file, ": label ", label, " of object ", gt,
-                        " is not in [0, ", num_classes(), ")");
-      }
-      level.labels.data<int64_t>()[row] = label;
-      if (weighted) {
-        level.weights.data<float>()[row] =
-            static_cast<float>(image_weight * (pos_weight > 0 ? pos_weight : 1));
-      }
-      level.positives.push_back(row);
-      const float* a = grid.anchors.data<float>() + anchor * 4;
-      const float* b = truth.boxes.data<float>() + gt * 4;
-      level.anchors.insert(level.anchors.end(), a, a + 4);
-      level.boxes.insert(level.boxes.end(), b, b + 4);
-      if (per_image) level.positive_weights.push_back(static_cast<float>(image_weight));
-    });
+    run(device, cpu::anchor_flags, gpu::anchor_flags, grid.anchors.view(), levels,
+        targets.sizes[image].cview(), train.allowed_border, valid.view());
+    const Tensor truths = targets.boxes[image];
+    AssignResult assigned = assigner_->assign(grid.anchors, valid, truths);
+    sampler_->sample(assigned);
+    const AnchorTargetParams params{.num_classes = num_classes(),
+                                    .pos_weight = train.pos_weight > 0 ? train.pos_weight : 1,
+                                    .image = image,
+                                    .images = images,
+                                    .per_image = per_image};
+    run(device, cpu::anchor_targets, gpu::anchor_targets, assigned.assigned.view(),
+        grid.anchors.view(), targets.labels[image].cview(), truths.cview(), levels, params, views);
   }
-  if (per_image) targets.avg_factor = 1;
-  return targets;
+  if (per_image) result.avg_factor.fill(1);
+  return result;
 }
 
-Variable AnchorHead::bbox_loss(const Variable& pred, const LevelTargets& targets,
-                               std::optional<double> avg_factor) const {
-  const auto count = static_cast<int64_t>(targets.positives.size());
-  const Device device = pred.device();
-  const Variable rows = autograd::gather_rows(autograd::reshape(pred, {-1, 4}),
-                                              Tensor::from(targets.positives, {count}).to(device));
-  const Tensor anchors = Tensor::from(targets.anchors, {count, 4}).to(device);
-  const Tensor boxes = Tensor::from(targets.boxes, {count, 4}).to(device);
-  Tensor weights;
-  if (!targets.positive_weights.empty()) {
-    weights = Tensor::from(targets.positive_weights, {count}).to(device);
-  }
+Variable AnchorHead::bbox_loss(const Variable& pred, const RowTargets& targets) const {
+  const Variable rows = autograd::reshape(pred, {-1, 4});
   if (options_.reg_decoded_bbox) {
-    return loss_bbox_->forward(bbox_coder_->decode(anchors, rows), boxes, weights, avg_factor);
+    return loss_bbox_->forward(bbox_coder_->decode(targets.anchors, rows), targets.boxes,
+                               targets.box_weights, targets.avg_factor);
   }
-  return loss_bbox_->forward(rows, bbox_coder_->encode(anchors, boxes), weights, avg_factor);
+  return loss_bbox_->forward(rows, bbox_coder_->encode(targets.anchors, targets.boxes),
+                             targets.box_weights, targets.avg_factor);
 }
 
-Losses AnchorHead::loss(const HeadOutputs& outputs, const std::vector<GroundTruth>& truths,
-                        const std::vector<ImageMeta>& metas) {
-  KESTREL_CHECK(truths.size() == metas.size() && !truths.empty(), "[anchor_head] ", truths.size(),
-                " ground truths and ", metas.size(), " metas");
-  const std::vector<GridSize> sizes = check_outputs(outputs, truths.size());
-  const Targets targets = make_targets(grid_of(sizes, metas), sizes, truths, metas);
+Losses AnchorHead::loss(const HeadOutputs& outputs, const TargetTensors& targets) {
+  const int64_t images = targets.boxes.size(0);
+  const std::vector<GridSize> sizes = check_outputs(outputs, images);
+  const AnchorGrid grid = anchor_generator_->grid(sizes, targets.batch_height, targets.batch_width,
+                                                  targets.boxes.device());
+  const RowTargets all = make_targets(grid, targets);
   Variable cls;
   Variable bbox;
   for (size_t l = 0; l < sizes.size(); ++l) {
-    const LevelTargets& level = targets.levels[l];
-    const Device device = outputs.cls_scores[l].device();
-    const Variable level_cls = loss_cls_->forward(outputs.cls_scores[l], level.labels.to(device),
-                                                  level.weights.to(device), targets.avg_factor);
-    const Variable level_bbox = bbox_loss(outputs.bbox_preds[l], level, targets.avg_factor);
+    const RowTargets level = all.slice(images * grid.begin(l), images * grid.end(l));
+    const Variable level_cls = loss_cls_->forward(outputs.cls_scores[l], level.labels,
+                                                  level.label_weights, level.avg_factor);
+    const Variable level_bbox = bbox_loss(outputs.bbox_preds[l], level);
     cls = cls ? autograd::add(cls, level_cls) : level_cls;
     bbox = bbox ? autograd::add(bbox, level_bbox) : level_bbox;
   }
@@ -184,8 +143,14 @@ Losses AnchorHead::loss(const HeadOutputs& outputs, const std::vector<GroundTrut
 
 std::vector<Detections> AnchorHead::predict(const HeadOutputs& outputs,
                                             const std::vector<ImageMeta>& metas, bool rescale) {
-  const std::vector<GridSize> sizes = check_outputs(outputs, metas.size());
-  const AnchorGrid grid = grid_of(sizes, metas);
+  const std::vector<GridSize> sizes = check_outputs(outputs, static_cast<int64_t>(metas.size()));
+  int64_t height = 0;
+  int64_t width = 0;
+  for (const ImageMeta& meta : metas) {
+    height = std::max(height, meta.pad_height);
+    width = std::max(width, meta.pad_width);
+  }
+  const AnchorGrid grid = anchor_generator_->grid(sizes, height, width);
   std::vector<Detections> result;
   for (size_t image = 0; image < metas.size(); ++image) {
     const auto i = static_cast<int64_t>(image);

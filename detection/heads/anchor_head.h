@@ -63,31 +63,26 @@ class AnchorHead : public DenseHead {
  public:
   explicit AnchorHead(const AnchorHeadOptions& options);
 
+  using DenseHead::loss;
   /// loss_cls and loss_bbox. An image without ground truths has negatives alone; without anchors
-  /// that count it adds nothing. Throws DataError for a label outside [0, num_classes).
-  Losses loss(const HeadOutputs& outputs, const std::vector<GroundTruth>& truths,
-              const std::vector<ImageMeta>& metas) override;
+  /// that count it adds nothing.
+  Losses loss(const HeadOutputs& outputs, const TargetTensors& targets) override;
   std::vector<Detections> predict(const HeadOutputs& outputs, const std::vector<ImageMeta>& metas,
                                   bool rescale) override;
 
   const AnchorGenerator& anchor_generator() const { return *anchor_generator_; }
   DenseTestOptions& test_cfg() { return options_.test_cfg; }
+  int64_t num_classes() const override { return options_.num_classes; }
 
  protected:
   int64_t num_anchors() const { return anchor_generator_->num_base_anchors(0); }
-  int64_t num_classes() const { return options_.num_classes; }
 
  private:
-  struct LevelTargets;
-  struct Targets;
+  struct RowTargets;
 
-  Targets make_targets(const AnchorGrid& grid, const std::vector<GridSize>& sizes,
-                       const std::vector<GroundTruth>& truths,
-                       const std::vector<ImageMeta>& metas) const;
-  Variable bbox_loss(const Variable& pred, const LevelTargets& targets,
-                     std::optional<double> avg_factor) const;
-  std::vector<GridSize> check_outputs(const HeadOutputs& outputs, size_t images) const;
-  AnchorGrid grid_of(const std::vector<GridSize>& sizes, const std::vector<ImageMeta>& metas) const;
+  RowTargets make_targets(const AnchorGrid& grid, const TargetTensors& targets) const;
+  Variable bbox_loss(const Variable& pred, const RowTargets& targets) const;
+  std::vector<GridSize> check_outputs(const HeadOutputs& outputs, int64_t images) const;
 
   AnchorHeadOptions options_;
   std::unique_ptr<AnchorGenerator> anchor_generator_;

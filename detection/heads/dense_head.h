@@ -22,9 +22,13 @@ struct HeadOutputs {
 class DenseHead : public Module {
  public:
   virtual HeadOutputs forward(const std::vector<Variable>& levels) = 0;
-  /// Losses of a batch; `truths` and `metas` have one entry per image.
-  virtual Losses loss(const HeadOutputs& outputs, const std::vector<GroundTruth>& truths,
-                      const std::vector<ImageMeta>& metas) = 0;
+  /// Losses of a batch; the targets are on the outputs' device. Nothing is read back from there.
+  virtual Losses loss(const HeadOutputs& outputs, const TargetTensors& targets) = 0;
+  /// The same from host data, one entry per image. Throws DataError for a label outside
+  /// [0, num_classes()).
+  Losses loss(const HeadOutputs& outputs, const std::vector<GroundTruth>& truths,
+              const std::vector<ImageMeta>& metas);
+  virtual int64_t num_classes() const = 0;
   /// Detections of each image; with `rescale` in pixels of the original image, else of the input.
   virtual std::vector<Detections> predict(const HeadOutputs& outputs,
                                           const std::vector<ImageMeta>& metas, bool rescale) = 0;

@@ -17,11 +17,12 @@ FocalLoss::FocalLoss(const FocalLossOptions& options) : options_(options) {
 }
 
 Variable FocalLoss::forward(const Variable& logits, const Tensor& labels, const Tensor& weights,
-                            std::optional<double> avg_factor) const {
+                            const Tensor& avg_factor) const {
   const double scale = loss_scale("focal_loss", options_.reduction, options_.loss_weight,
-                                  avg_factor, logits.numel());
+                                  avg_factor.defined(), logits.numel());
   return autograd::focal_loss(logits, labels, weights,
-                              {.alpha = options_.alpha, .gamma = options_.gamma, .scale = scale});
+                              {.alpha = options_.alpha, .gamma = options_.gamma, .scale = scale},
+                              avg_factor);
 }
 
 }  // namespace kestrel

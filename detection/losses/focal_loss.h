@@ -26,7 +26,7 @@ class FocalLoss : public ClassificationLoss {
  public:
   explicit FocalLoss(const FocalLossOptions& options = {});
   Variable forward(const Variable& logits, const Tensor& labels, const Tensor& weights,
-                   std::optional<double> avg_factor) const override;
+                   const Tensor& avg_factor) const override;
 
  private:
   FocalLossOptions options_;

@@ -10,11 +10,12 @@ const Registration<RegressionLoss, GIoULoss, GIoULossOptions> kGIoULoss{"GIoULos
 }  // namespace
 
 Variable GIoULoss::forward(const Variable& pred, const Tensor& target, const Tensor& weights,
-                           std::optional<double> avg_factor) const {
-  const double scale =
-      loss_scale("giou_loss", options_.reduction, options_.loss_weight, avg_factor, pred.size(0));
+                           const Tensor& avg_factor) const {
+  const double scale = loss_scale("giou_loss", options_.reduction, options_.loss_weight,
+                                  avg_factor.defined(), pred.size(0));
   return autograd::box_loss(pred, target, weights,
-                            {.kind = BoxLossKind::GIoU, .eps = options_.eps, .scale = scale});
+                            {.kind = BoxLossKind::GIoU, .eps = options_.eps, .scale = scale},
+                            avg_factor);
 }
 
 }  // namespace kestrel

@@ -22,7 +22,7 @@ class GIoULoss : public RegressionLoss {
  public:
   explicit GIoULoss(const GIoULossOptions& options = {}) : options_(options) {}
   Variable forward(const Variable& pred, const Tensor& target, const Tensor& weights,
-                   std::optional<double> avg_factor) const override;
+                   const Tensor& avg_factor) const override;
 
  private:
   GIoULossOptions options_;

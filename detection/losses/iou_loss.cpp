@@ -20,11 +20,11 @@ IoULoss::IoULoss(const IoULossOptions& options) : options_(options) {
 }
 
 Variable IoULoss::forward(const Variable& pred, const Tensor& target, const Tensor& weights,
-                          std::optional<double> avg_factor) const {
-  const double scale =
-      loss_scale("iou_loss", options_.reduction, options_.loss_weight, avg_factor, pred.size(0));
+                          const Tensor& avg_factor) const {
+  const double scale = loss_scale("iou_loss", options_.reduction, options_.loss_weight,
+                                  avg_factor.defined(), pred.size(0));
   return autograd::box_loss(pred, target, weights,
-                            {.kind = kind_, .eps = options_.eps, .scale = scale});
+                            {.kind = kind_, .eps = options_.eps, .scale = scale}, avg_factor);
 }
 
 }  // namespace kestrel

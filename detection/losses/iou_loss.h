@@ -29,7 +29,7 @@ class IoULoss : public RegressionLoss {
  public:
   explicit IoULoss(const IoULossOptions& options = {});
   Variable forward(const Variable& pred, const Tensor& target, const Tensor& weights,
-                   std::optional<double> avg_factor) const override;
+                   const Tensor& avg_factor) const override;
 
  private:
   IoULossOptions options_;

@@ -10,10 +10,11 @@ const Registration<RegressionLoss, L1Loss, L1LossOptions> kL1Loss{"L1Loss"};
 }  // namespace
 
 Variable L1Loss::forward(const Variable& pred, const Tensor& target, const Tensor& weights,
-                         std::optional<double> avg_factor) const {
-  const double scale =
-      loss_scale("l1_loss", options_.reduction, options_.loss_weight, avg_factor, pred.numel());
-  return autograd::box_loss(pred, target, weights, {.kind = BoxLossKind::L1, .scale = scale});
+                         const Tensor& avg_factor) const {
+  const double scale = loss_scale("l1_loss", options_.reduction, options_.loss_weight,
+                                  avg_factor.defined(), pred.numel());
+  return autograd::box_loss(pred, target, weights, {.kind = BoxLossKind::L1, .scale = scale},
+                            avg_factor);
 }
 
 }  // namespace kestrel

@@ -20,7 +20,7 @@ class L1Loss : public RegressionLoss {
  public:
   explicit L1Loss(const L1LossOptions& options = {}) : options_(options) {}
   Variable forward(const Variable& pred, const Tensor& target, const Tensor& weights,
-                   std::optional<double> avg_factor) const override;
+                   const Tensor& avg_factor) const override;
 
  private:
   L1LossOptions options_;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <optional>
 #include <utility>
 
 #include <kestrel/autograd/variable.h>
@@ -15,29 +14,30 @@ constexpr auto enum_names(Reduction) {
   return std::array{std::pair{Reduction::Mean, "mean"}, std::pair{Reduction::Sum, "sum"}};
 }
 
-/// What a sum over elements is multiplied by: loss_weight / avg_factor, or / `elements` where no
-/// avg_factor is given (0 of none); with Reduction::Sum, loss_weight, and an avg_factor is an
+/// What a sum over elements is multiplied by: loss_weight where an avg_factor divides it, else
+/// loss_weight / elements (0 of none); with Reduction::Sum, loss_weight, and an avg_factor is an
 /// error, as in MMDetection.
-double loss_scale(const char* op, Reduction reduction, double loss_weight,
-                  std::optional<double> avg_factor, int64_t elements);
+double loss_scale(const char* op, Reduction reduction, double loss_weight, bool averaged,
+                  int64_t elements);
 
 /// Loss of class logits.
 class ClassificationLoss {
  public:
   virtual ~ClassificationLoss() = default;
   /// A scalar. logits hold n * C numbers in any shape; labels (n) int64, C for background and -1
-  /// for ignored rows; weights (n) float32 or undefined.
+  /// for ignored rows; weights (n) float32 or undefined. What the sum is divided by,
+  /// avg_factor () float64, is on the logits' device; undefined: the number of elements.
   virtual Variable forward(const Variable& logits, const Tensor& labels, const Tensor& weights,
-                           std::optional<double> avg_factor) const = 0;
+                           const Tensor& avg_factor) const = 0;
 };
 
 /// Loss of boxes or deltas.
 class RegressionLoss {
  public:
   virtual ~RegressionLoss() = default;
-  /// A scalar. pred and target (n, 4); weights (n) or undefined.
+  /// A scalar. pred and target (n, 4); weights (n) or undefined; avg_factor as above.
   virtual Variable forward(const Variable& pred, const Tensor& target, const Tensor& weights,
-                           std::optional<double> avg_factor) const = 0;
+                           const Tensor& avg_factor) const = 0;
 };
 
 }  // namespace kestrel

@@ -10,11 +10,12 @@ const Registration<RegressionLoss, SmoothL1Loss, SmoothL1LossOptions> kSmoothL1L
 }  // namespace
 
 Variable SmoothL1Loss::forward(const Variable& pred, const Tensor& target, const Tensor& weights,
-                               std::optional<double> avg_factor) const {
+                               const Tensor& avg_factor) const {
   const double scale = loss_scale("smooth_l1_loss", options_.reduction, options_.loss_weight,
-                                  avg_factor, pred.numel());
+                                  avg_factor.defined(), pred.numel());
   return autograd::box_loss(pred, target, weights,
-                            {.kind = BoxLossKind::SmoothL1, .beta = options_.beta, .scale = scale});
+                            {.kind = BoxLossKind::SmoothL1, .beta = options_.beta, .scale = scale},
+                            avg_factor);
 }
 
 }  // namespace kestrel

@@ -22,7 +22,7 @@ class SmoothL1Loss : public RegressionLoss {
  public:
   explicit SmoothL1Loss(const SmoothL1LossOptions& options = {}) : options_(options) {}
   Variable forward(const Variable& pred, const Tensor& target, const Tensor& weights,
-                   std::optional<double> avg_factor) const override;
+                   const Tensor& avg_factor) const override;
 
  private:
   SmoothL1LossOptions options_;

@@ -13,7 +13,7 @@ struct PseudoSamplerOptions {
 class PseudoSampler : public Sampler {
  public:
   explicit PseudoSampler(const PseudoSamplerOptions& = {}) {}
-  SamplingResult sample(const AssignResult& assigned) const override;
+  void sample(AssignResult&) const override {}
 };
 
 }  // namespace kestrel

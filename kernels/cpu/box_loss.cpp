@@ -14,9 +14,10 @@ constexpr int64_t kGrain = 1024;
 }  // namespace
 
 void box_loss(ConstView pred, ConstView target, ConstView weights, const BoxLossParams& params,
-              View loss, View grad) {
+              ConstView avg_factor, View loss, View grad) {
   check_box_loss(pred, target, weights, params, grad);
   const int64_t n = pred.size(0);
+  const double scale = avg_factor ? params.scale / *avg_factor.as<double>() : params.scale;
   const auto compute = [&]<class T>(T) {
     const T* p = pred.as<T>();
     const T* t = target.as<T>();
@@ -26,7 +27,7 @@ void box_loss(ConstView pred, ConstView target, ConstView weights, const BoxLoss
     parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
       double total = 0;
       for (int64_t i = begin; i < end; ++i) {
-        const double weight = params.scale * (w ? static_cast<double>(w[i]) : 1.0);
+        const double weight = scale * (w ? static_cast<double>(w[i]) : 1.0);
         geometry::RowLoss<T> row{};
         if (weight != 0) {
           row = geometry::row_loss(geometry::load_box(p + i * 4), geometry::load_box(t + i * 4),

@@ -220,13 +220,15 @@ class FocalRows {
 }  // namespace
 
 void focal_loss(ConstView logits, ConstView labels, ConstView weights,
-                const FocalLossParams& params, View loss, View grad) {
+                const FocalLossParams& params, ConstView avg_factor, View loss, View grad) {
   const int64_t classes = check_focal_loss(logits, labels, weights, params, grad);
   const int64_t n = labels.numel();
   visit_compute(logits.dtype, "focal_loss", [&]<class T>(T) {
     using A = Accumulate<T>;
+    FocalLossParams own = params;
+    if (avg_factor) own.scale /= *avg_factor.as<double>();
     const FocalRows<T> rows(logits.as<T>(), labels.as<int64_t>(),
-                            weights ? weights.as<A>() : nullptr, classes, params,
+                            weights ? weights.as<A>() : nullptr, classes, own,
                             grad ? grad.as<T>() : nullptr);
     const int64_t grain = rows.rows_per_tile() * kTilesPerChunk;
     std::vector<double> partial(static_cast<size_t>((n + grain - 1) / grain));

@@ -36,22 +36,23 @@ __device__ void store_row(const geometry::BoxOf<T>& row, T* rows, int64_t i) {
   }
 }
 
-/// Calls f(T{}, std::bool_constant<packed>{}) with the C++ type of a dtype; packed where all of the
-/// addresses allow it.
+/// Calls f(T{}, std::bool_constant<packed>{}), packed where all of the addresses allow it.
+template <class T, class F, class... Pointers>
+void visit_rows_of(T type, F f, Pointers... rows) {
+  if (((reinterpret_cast<uintptr_t>(rows) % 16 == 0) && ...)) {
+    f(type, std::true_type{});
+  } else {
+    f(type, std::false_type{});
+  }
+}
+
+/// The same with the C++ type of a dtype.
 template <class F, class... Pointers>
 void visit_rows(DType dtype, F f, Pointers... rows) {
-  const bool packed = ((reinterpret_cast<uintptr_t>(rows) % 16 == 0) && ...);
-  const auto with_type = [&]<class T>(T) {
-    if (packed) {
-      f(T{}, std::true_type{});
-    } else {
-      f(T{}, std::false_type{});
-    }
-  };
   if (dtype == DType::Float64) {
-    with_type(double{});
+    visit_rows_of(double{}, f, rows...);
   } else {
-    with_type(float{});
+    visit_rows_of(float{}, f, rows...);
   }
 }
 

@@ -1,11 +1,14 @@
 #include <kestrel/kernels/conv2d.h>
 
 #include <numeric>
+#include <sstream>
 #include <vector>
 
 #include <kestrel/kernels/channels.h>
 #include <kestrel/kernels/common/conv2d_checks.h>
+#include <kestrel/kernels/cuda/algorithm_choice.h>
 #include <kestrel/kernels/cuda/conv2d_depthwise.h>
+#include <kestrel/kernels/cuda/cudnn.h>
 #include <kestrel/kernels/cuda/gemm.h>
 
 namespace kestrel::gpu {
@@ -142,34 +145,68 @@ void backward_weights(const Conv2dGeometry& g, const T* input, const T* grad_out
   gemm(std::span(&product, 1), g.outputs * depth, depth, epilogue, {}, stream);
 }
 
+/// What the time of a convolution depends on.
+std::string key_of(const char* pass, const Conv2dGeometry& g, DType dtype) {
+  std::ostringstream key;
+  key << pass << ' ' << dtype << ' ' << g.batch << 'x' << g.height << 'x' << g.width << 'x'
+      << g.channels << " to " << g.out_h << 'x' << g.out_w << 'x' << g.outputs << ", kernel "
+      << g.kernel_h << 'x' << g.kernel_w << ", stride " << g.stride_h << 'x' << g.stride_w
+      << ", pad " << g.pad_h << 'x' << g.pad_w << ", dilation " << g.dilation_h << 'x'
+      << g.dilation_w << ", groups " << g.groups;
+  return key.str();
+}
+
+/// By Kestrel's kernels or, in a build that has it, by cuDNN.
+template <class Own, class Library>
+void do_conv2d(const char* pass, const Conv2dGeometry& g, DType dtype, bool repeatable, Own own,
+               Library library, Stream stream) {
+  if (!has_cudnn()) return own();
+  do_either(
+      {.key = key_of(pass, g, dtype), .own = own, .library = library, .repeatable = repeatable},
+      stream);
+}
+
 }  // namespace
 
 void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView residual,
                     View output, const Conv2dParams& params, Stream stream) {
   const Conv2dGeometry g = check_conv2d_forward(input, weight, bias, residual, output, params);
   if (output.numel() == 0) return;
-  visit_compute(input.dtype, "conv2d", [&]<class T>(T) {
-    const auto epilogue = make_epilogue<T>(output, residual, bias, params.relu);
-    if (is_depthwise(g)) {
-      depthwise_forward(g, input.as<T>(), weight.as<T>(), epilogue, stream);
-    } else {
-      forward(g, input.as<T>(), weight.as<T>(), epilogue, stream);
-    }
-  });
+  const auto own = [&] {
+    visit_compute(input.dtype, "conv2d", [&]<class T>(T) {
+      const auto epilogue = make_epilogue<T>(output, residual, bias, params.relu);
+      if (is_depthwise(g)) {
+        depthwise_forward(g, input.as<T>(), weight.as<T>(), epilogue, stream);
+      } else {
+        forward(g, input.as<T>(), weight.as<T>(), epilogue, stream);
+      }
+    });
+  };
+  const auto library = [&] {
+    return cudnn_forward(g, input, weight, bias, residual, output, params.relu, stream);
+  };
+  do_conv2d("forward", g, input.dtype, residual.data != output.data, own, library, stream);
 }
 
 void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_input,
                           const Conv2dParams& params, Stream stream) {
   const Conv2dGeometry g = check_conv2d_backward_data(grad_output, weight, grad_input, params);
   if (grad_input.numel() == 0) return;
-  visit_compute(grad_output.dtype, "conv2d_backward_data", [&]<class T>(T) {
-    const auto epilogue = make_epilogue<T>(grad_input);
-    if (is_depthwise(g)) {
-      depthwise_backward_data(g, grad_output.as<T>(), weight.as<T>(), epilogue, stream);
-    } else {
-      backward_data(g, grad_output.as<T>(), weight.as<T>(), epilogue, stream);
-    }
-  });
+  const auto own = [&] {
+    visit_compute(grad_output.dtype, "conv2d_backward_data", [&]<class T>(T) {
+      const auto epilogue = make_epilogue<T>(grad_input);
+      if (is_depthwise(g)) {
+        depthwise_backward_data(g, grad_output.as<T>(), weight.as<T>(), epilogue, stream);
+      } else {
+        backward_data(g, grad_output.as<T>(), weight.as<T>(), epilogue, stream);
+      }
+    });
+  };
+  const auto library = [&] {
+    return grad_output.numel() > 0 &&
+           cudnn_backward_data(g, grad_output, weight, grad_input, stream);
+  };
+  do_conv2d("backward_data", g, grad_output.dtype, true, own, library, stream);
 }
 
 void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_weight,
@@ -178,14 +215,21 @@ void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_w
       check_conv2d_backward_weights(input, grad_output, grad_weight, grad_bias, params);
   if (grad_bias && g.outputs > 0) sum_channels(grad_output, grad_bias, stream);
   if (grad_weight.numel() == 0) return;
-  visit_compute(input.dtype, "conv2d_backward_weights", [&]<class T>(T) {
-    const auto epilogue = make_epilogue<T>(grad_weight);
-    if (is_depthwise(g)) {
-      depthwise_backward_weights(g, input.as<T>(), grad_output.as<T>(), epilogue, stream);
-    } else {
-      backward_weights(g, input.as<T>(), grad_output.as<T>(), epilogue, stream);
-    }
-  });
+  const auto own = [&] {
+    visit_compute(input.dtype, "conv2d_backward_weights", [&]<class T>(T) {
+      const auto epilogue = make_epilogue<T>(grad_weight);
+      if (is_depthwise(g)) {
+        depthwise_backward_weights(g, input.as<T>(), grad_output.as<T>(), epilogue, stream);
+      } else {
+        backward_weights(g, input.as<T>(), grad_output.as<T>(), epilogue, stream);
+      }
+    });
+  };
+  const auto library = [&] {
+    return grad_output.numel() > 0 &&
+           cudnn_backward_weights(g, input, grad_output, grad_weight, stream);
+  };
+  do_conv2d("backward_weights", g, input.dtype, true, own, library, stream);
 }
 
 void conv2d_forget(uint64_t) {}

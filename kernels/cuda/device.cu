@@ -7,6 +7,7 @@
 
 #include <kestrel/kernels/cuda/check.h>
 #include <kestrel/kernels/cuda/launch.h>
+#include <kestrel/kernels/cuda/staging.h>
 #include <kestrel/kernels/error.h>
 
 namespace kestrel::gpu {
@@ -142,9 +143,7 @@ void copy_to_host_async(void* to, const void* from, size_t bytes, Stream stream)
 }
 
 void copy_to_device(void* to, const void* from, size_t bytes, Stream stream) {
-  // Pageable memory has been read when the call returns; pinned memory has not.
-  copy_to_device_async(to, from, bytes, stream);
-  synchronize(stream);
+  copy_staged(to, from, bytes, stream);
 }
 
 void copy_to_host(void* to, const void* from, size_t bytes, Stream stream) {

@@ -25,24 +25,26 @@ struct RowWeights {
 /// Both weights are NaN where the label is none.
 template <class A>
 __device__ RowWeights<A> row_weights(int64_t row, const int64_t* labels, const A* weights,
-                                     int64_t classes, const FocalLossParams& params) {
+                                     int64_t classes, const FocalLossParams& params, double scale) {
   const int64_t label = labels[row];
   if (label == -1) return {label, A(0), A(0)};
   if (label < 0 || label > classes) {
     constexpr A kNan = std::numeric_limits<A>::quiet_NaN();
     return {label, kNan, kNan};
   }
-  const double scale = params.scale * (weights ? static_cast<double>(weights[row]) : 1.0);
+  scale *= (weights ? static_cast<double>(weights[row]) : 1.0);
   return {label, static_cast<A>((1 - params.alpha) * scale), static_cast<A>(params.alpha * scale)};
 }
 
 template <class T, int size>
 __global__ void focal_loss_kernel(int64_t n, const Vector<T, size>* logits, const int64_t* labels,
                                   const Accumulate<T>* weights, RowStep step,
-                                  FocalLossParams params, Vector<T, size>* grad, double* sums) {
+                                  FocalLossParams params, const double* avg_factor,
+                                  Vector<T, size>* grad, double* sums) {
   using A = Accumulate<T>;
   const Segment segment = warp_segment(n, kSegment);
   const A gamma = static_cast<A>(params.gamma);
+  const double scale = avg_factor ? params.scale / *avg_factor : params.scale;
   double total = 0;
   int64_t at = segment.begin + segment.lane * size;
   RowWalk walk(at, step);
@@ -51,11 +53,11 @@ __global__ void focal_loss_kernel(int64_t n, const Vector<T, size>* logits, cons
     Vector<T, size> slope;
     int64_t row = walk.row;
     int64_t column = walk.column;
-    RowWeights<A> weight = row_weights(row, labels, weights, step.columns, params);
+    RowWeights<A> weight = row_weights(row, labels, weights, step.columns, params, scale);
     for (int k = 0; k < size; ++k, ++column) {
       if (column == step.columns) {
         column = 0;
-        weight = row_weights(++row, labels, weights, step.columns, params);
+        weight = row_weights(++row, labels, weights, step.columns, params, scale);
       }
       const bool positive = column == weight.label;
       const A factor = positive ? weight.positive : weight.negative;
@@ -72,7 +74,8 @@ __global__ void focal_loss_kernel(int64_t n, const Vector<T, size>* logits, cons
 }  // namespace
 
 void focal_loss(ConstView logits, ConstView labels, ConstView weights,
-                const FocalLossParams& params, View loss, View grad, Stream stream) {
+                const FocalLossParams& params, ConstView avg_factor, View loss, View grad,
+                Stream stream) {
   const int64_t classes = check_focal_loss(logits, labels, weights, params, grad);
   const int64_t n = logits.numel();
   visit_compute(logits.dtype, "focal_loss", [&]<class T>(T) {
@@ -82,6 +85,7 @@ void focal_loss(ConstView logits, ConstView labels, ConstView weights,
       launch_segments(focal_loss_kernel<T, size>, n, kSegment, stream,
                       vectors<size>(logits.as<T>()), labels.as<int64_t>(),
                       weights ? weights.as<A>() : nullptr, row_step(classes, kWarp * size), params,
+                      avg_factor ? avg_factor.as<double>() : nullptr,
                       vectors<size>(grad ? grad.as<T>() : nullptr), sums.get());
     };
     const bool packed = is_packed(logits.as<T>(), n) && (!grad || is_packed(grad.as<T>(), n));

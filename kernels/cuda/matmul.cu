@@ -1,6 +1,10 @@
 #include <kestrel/kernels/matmul.h>
 
+#include <sstream>
+
 #include <kestrel/kernels/common/matmul_checks.h>
+#include <kestrel/kernels/cuda/algorithm_choice.h>
+#include <kestrel/kernels/cuda/cudnn.h>
 #include <kestrel/kernels/cuda/gemm.h>
 
 namespace kestrel::gpu {
@@ -42,10 +46,24 @@ void matmul(ConstView a, ConstView b, View c, const MatmulParams& p, Stream stre
   const auto [m, n, k] = check_matmul(a, b, c, p);
   if (c.numel() == 0) return;
   const GemmSize size{m, n, k};
-  visit_compute(a.dtype, "matmul", [&]<class T>(T) {
-    const ConstView sum = p.accumulate ? ConstView(c) : ConstView{};
-    multiply(a.as<T>(), b.as<T>(), size, p, make_epilogue<T>(c, sum, p.bias, p.relu), stream);
-  });
+  const auto own = [&] {
+    visit_compute(a.dtype, "matmul", [&]<class T>(T) {
+      const ConstView sum = p.accumulate ? ConstView(c) : ConstView{};
+      multiply(a.as<T>(), b.as<T>(), size, p, make_epilogue<T>(c, sum, p.bias, p.relu), stream);
+    });
+  };
+  if (!has_cudnn()) return own();
+  std::ostringstream key;
+  key << "matmul " << a.dtype << ' ' << m << 'x' << k << (p.trans_a ? " transposed" : "") << " by "
+      << k << 'x' << n << (p.trans_b ? " transposed" : "") << " to " << c.dtype;
+  do_either({.key = key.str(),
+             .own = own,
+             .library =
+                 [&] {
+                   return cublas_matmul({m, n, k}, a, b, c, p, stream);
+                 },
+             .repeatable = !p.accumulate},
+            stream);
 }
 
 }  // namespace kestrel::gpu

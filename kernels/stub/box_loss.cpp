@@ -3,7 +3,8 @@
 
 namespace kestrel::gpu {
 
-void box_loss(ConstView, ConstView, ConstView, const BoxLossParams&, View, View, Stream) {
+void box_loss(ConstView, ConstView, ConstView, const BoxLossParams&, ConstView, View, View,
+              Stream) {
   no_cuda("box_loss");
 }
 

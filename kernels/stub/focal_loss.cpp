@@ -3,7 +3,8 @@
 
 namespace kestrel::gpu {
 
-void focal_loss(ConstView, ConstView, ConstView, const FocalLossParams&, View, View, Stream) {
+void focal_loss(ConstView, ConstView, ConstView, const FocalLossParams&, ConstView, View, View,
+                Stream) {
   no_cuda("focal_loss");
 }
 

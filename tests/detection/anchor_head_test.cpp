@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -148,11 +149,11 @@ TEST(MaxIoUAssigner, ReadsItsConfig) {
       UsageError);
 }
 
-TEST(PseudoSampler, TakesAllPositivesAndNegativesInOrder) {
-  const SamplingResult r =
-      PseudoSampler().sample({Tensor::from<int64_t>({0, 3, -1, 0, 1}, {5}), {}});
-  EXPECT_EQ(r.positives, (std::vector<int64_t>{1, 4}));
-  EXPECT_EQ(r.negatives, (std::vector<int64_t>{0, 3}));
+TEST(PseudoSampler, IgnoresNoneThatTakesPart) {
+  AssignResult assigned{Tensor::from<int64_t>({0, 3, -1, 0, 1}, {5}), {}};
+  PseudoSampler().sample(assigned);
+  EXPECT_TRUE(std::ranges::equal(assigned.assigned.values<int64_t>(),
+                                 std::vector<int64_t>{0, 3, -1, 0, 1}));
 }
 
 TEST_P(AnchorHeadTest, WithItsOptionsHasTheLossesOfTorchvision) {

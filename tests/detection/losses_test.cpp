@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include <kestrel/detection/losses/focal_loss.h>
 #include <kestrel/detection/losses/giou_loss.h>
 #include <kestrel/detection/losses/iou_loss.h>
@@ -17,6 +19,11 @@ using testing::expect_near;
 using testing::golden_boxes;
 using testing::golden_numbers;
 
+/// An avg_factor.
+Tensor divisor(double value, Device device) {
+  return Tensor::full({}, value, DType::Float64, device);
+}
+
 class Losses : public testing::OnDevice {};
 
 TEST_P(Losses, FocalLossIsThatOfTorchvision) {
@@ -26,7 +33,7 @@ TEST_P(Losses, FocalLossIsThatOfTorchvision) {
   Variable logits(Tensor::from(values, {12, 5}).to(device()), true);
   const Tensor labels =
       Tensor::from(golden.at("labels").get<std::vector<int64_t>>(), {12}).to(device());
-  const Variable loss = FocalLoss().forward(logits, labels, {}, 1.0);
+  const Variable loss = FocalLoss().forward(logits, labels, {}, divisor(1, device()));
   EXPECT_NEAR(loss.data().item<double>(), golden.at("loss").get<double>(), 1e-9);
   loss.backward();
   expect_near<double>(logits.grad().to(Device::cpu()), golden.at("grad"), 2e-9, 0);
@@ -35,8 +42,8 @@ TEST_P(Losses, FocalLossIsThatOfTorchvision) {
 void expect_regression(const RegressionLoss& loss, const std::string& name, Device device) {
   const auto golden = detection_golden(name);
   Variable pred(Tensor::from(golden_boxes(16, 5, 60), {16, 4}).to(device), true);
-  const Variable value =
-      loss.forward(pred, Tensor::from(golden_boxes(16, 6, 60), {16, 4}).to(device), {}, 1.0);
+  const Variable value = loss.forward(
+      pred, Tensor::from(golden_boxes(16, 6, 60), {16, 4}).to(device), {}, divisor(1, device));
   // torchvision adds its eps of 1e-9 to unions of about 1000.
   EXPECT_NEAR(value.data().item<double>(), golden.at("loss").get<double>(), 1e-8) << name;
   value.backward();
@@ -53,7 +60,8 @@ TEST_P(Losses, AreDividedByTheAverageFactorOrTheirElements) {
   const Variable pred(Tensor::from<float>({1, 1, 1, 1, 3, 3, 3, 3}, {2, 4}).to(device()));
   const Tensor target = Tensor::zeros({2, 4}, DType::Float32, device());
   const auto value = [&](const RegressionLoss& loss, std::optional<double> avg_factor) {
-    return loss.forward(pred, target, {}, avg_factor).data().item<double>();
+    const Tensor own = avg_factor ? divisor(*avg_factor, device()) : Tensor();
+    return loss.forward(pred, target, {}, own).data().item<double>();
   };
   EXPECT_FLOAT_EQ(static_cast<float>(value(L1Loss(), {})), 2.0f);   // 16 / 8 numbers
   EXPECT_FLOAT_EQ(static_cast<float>(value(L1Loss(), 4.0)), 4.0f);  // 16 / 4
@@ -69,12 +77,17 @@ TEST_P(Losses, AreDividedByTheAverageFactorOrTheirElements) {
       FocalLoss().forward(Variable(Tensor::zeros({2, 3}, DType::Float32, device())),
                           Tensor::from<int64_t>({3, 3}, {2}).to(device()), {}, {});
   EXPECT_NEAR(focal.data().item<double>(), 0.75 * 0.25 * std::log(2.0), 1e-7);
+  const Variable logits(Tensor::zeros({2, 3}, DType::Float32, device()), true);
+  const Variable third = FocalLoss().forward(
+      logits, Tensor::from<int64_t>({3, 3}, {2}).to(device()), {}, divisor(18, device()));
+  EXPECT_NEAR(third.data().item<double>(), focal.data().item<double>() / 3, 1e-7);
 }
 
 TEST_P(Losses, WeightsCountPerRow) {
   const Variable pred(Tensor::from<float>({1, 1, 1, 1, 3, 3, 3, 3}, {2, 4}).to(device()));
-  const Variable loss = L1Loss().forward(pred, Tensor::zeros({2, 4}, DType::Float32, device()),
-                                         Tensor::from<float>({2, 0}, {2}).to(device()), 1.0);
+  const Variable loss =
+      L1Loss().forward(pred, Tensor::zeros({2, 4}, DType::Float32, device()),
+                       Tensor::from<float>({2, 0}, {2}).to(device()), divisor(1, device()));
   EXPECT_FLOAT_EQ(loss.data().item<float>(), 8.0f);
 }
 

@@ -74,12 +74,12 @@ TEST_F(DetectionLossesCuda, FocalLossIsTheCpus) {
         const Tensor weights = normal({shape[0]}, wide, 2);
         const FocalLossParams params{.gamma = shift ? 1.5 : 2, .scale = 0.3};
         Tensor loss = Tensor::empty({}, wide), grad = Tensor::empty(shape, dtype);
-        cpu::focal_loss(logits.view(), labels.view(), weights.view(), params, loss.view(),
+        cpu::focal_loss(logits.view(), labels.view(), weights.view(), params, {}, loss.view(),
                         grad.view());
         Tensor got = on_device({}, wide);
         const Tensor got_grad = upload(grad, shift);
         gpu::focal_loss(upload(logits, shift).view(), upload(labels).view(), upload(weights).view(),
-                        params, got.view(), Tensor(got_grad).view(), stream());
+                        params, {}, got.view(), Tensor(got_grad).view(), stream());
         expect_near(got, loss, tolerance_of(wide));
         expect_near(got_grad, grad, tolerance_of(dtype));
       }
@@ -92,7 +92,7 @@ TEST_F(DetectionLossesCuda, RowsThatDoNotCountMayHoldAnything) {
   const Tensor labels = Tensor::from<int64_t>({-1, 2, 4}, {3});
   const Tensor weights = Tensor::from<float>({1, 0, 0}, {3});
   Tensor loss = on_device({}, DType::Float32), grad = on_device({3, 4}, DType::Float32);
-  gpu::focal_loss(upload(logits).view(), upload(labels).view(), upload(weights).view(), {},
+  gpu::focal_loss(upload(logits).view(), upload(labels).view(), upload(weights).view(), {}, {},
                   loss.view(), grad.view(), stream());
   expect_same_bits(loss, Tensor::zeros({}));
   expect_same_bits(grad, Tensor::zeros({3, 4}));
@@ -100,7 +100,7 @@ TEST_F(DetectionLossesCuda, RowsThatDoNotCountMayHoldAnything) {
   const Tensor boxes = Tensor::full({3, 4}, kNan);
   grad = on_device({3, 4}, DType::Float32);
   gpu::box_loss(upload(boxes).view(), upload(boxes).view(), upload(Tensor::zeros({3})).view(),
-                {.kind = BoxLossKind::GIoU}, loss.view(), grad.view(), stream());
+                {.kind = BoxLossKind::GIoU}, {}, loss.view(), grad.view(), stream());
   expect_same_bits(loss, Tensor::zeros({}));
   expect_same_bits(grad, Tensor::zeros({3, 4}));
 }
@@ -130,7 +130,7 @@ TEST_F(DetectionLossesCuda, ALabelOutOfRangeMakesItsRowNaN) {
     EXPECT_EQ(is_nan(grad, row * 5 + 4), row > 0);
   }
   Tensor loss = on_device({}, DType::Float32);
-  gpu::focal_loss(logits.view(), labels.view(), {}, {}, loss.view(), grad.view(), stream());
+  gpu::focal_loss(logits.view(), labels.view(), {}, {}, {}, loss.view(), grad.view(), stream());
   EXPECT_TRUE(is_nan(loss, 0));
   for (int64_t row = 0; row < 3; ++row) EXPECT_EQ(is_nan(grad, row * 5), row > 0);
 }
@@ -178,11 +178,11 @@ TEST_F(DetectionLossesCuda, SumsDependOnNeitherBlockNorSchedule) {
   Tensor focal, l1;
   for_each_setting([&] {
     Tensor loss = on_device({}, DType::Float32);
-    gpu::focal_loss(logits.view(), labels.view(), {}, {}, loss.view(), {}, stream());
+    gpu::focal_loss(logits.view(), labels.view(), {}, {}, {}, loss.view(), {}, stream());
     if (!focal) focal = loss.to(Device::cpu());
     expect_same_bits(loss, focal);
     loss = on_device({}, DType::Float32);
-    gpu::box_loss(boxes.view(), targets.view(), {}, {}, loss.view(), {}, stream());
+    gpu::box_loss(boxes.view(), targets.view(), {}, {}, {}, loss.view(), {}, stream());
     if (!l1) l1 = loss.to(Device::cpu());
     expect_same_bits(loss, l1);
   });

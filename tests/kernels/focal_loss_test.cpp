@@ -21,7 +21,8 @@ Result focal(const Tensor& logits, const Tensor& labels, const Tensor& weights =
   const DType dtype = logits.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
   Tensor loss = Tensor::empty({}, dtype);
   Tensor grad = Tensor::full(logits.shape(), 123, logits.dtype());
-  cpu::focal_loss(logits.view(), labels.view(), weights.view(), params, loss.view(), grad.view());
+  cpu::focal_loss(logits.view(), labels.view(), weights.view(), params, {}, loss.view(),
+                  grad.view());
   return {loss.item<double>(), grad};
 }
 
