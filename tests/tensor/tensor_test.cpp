@@ -207,5 +207,20 @@ TEST(Conversion, SizesMustAgree) {
   EXPECT_THROW(cpu::convert(a.cview(), b.view()), Error);
 }
 
+TEST(TensorCuda, AHostSideMayBeReusedAsSoonAsItIsCopied) {
+  if (Device::cuda_count() == 0) GTEST_SKIP() << "no CUDA device";
+  std::vector<Tensor> copies;
+  Tensor host = Tensor::empty({1000, 7});
+  for (int i = 0; i < 20; ++i) {
+    host.fill(i);
+    copies.push_back(host.to(Device::cuda(0)));
+  }
+  host.fill(-1);
+  for (int i = 0; i < 20; ++i) {
+    const Tensor back = copies[static_cast<size_t>(i)].to(Device::cpu());
+    for (const float v : back.values<float>()) ASSERT_EQ(v, static_cast<float>(i));
+  }
+}
+
 }  // namespace
 }  // namespace kestrel
