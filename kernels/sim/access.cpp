@@ -14,6 +14,7 @@ namespace cuda_sim {
 namespace {
 
 bool tracked = false;
+bool stopped = false;
 
 /// Memory of the program and its libraries: constants, and the simulator's own variables.
 class Modules {
@@ -66,7 +67,11 @@ const char* verb(Access kind) {
 }  // namespace
 
 bool tracks_accesses() {
-  return tracked;
+  return tracked && !stopped;
+}
+
+void stop_tracking() {
+  stopped = true;
 }
 
 void Machine::access(uintptr_t address, size_t bytes, Access kind, uintptr_t pc) {
@@ -137,7 +142,7 @@ void atomic_access(const volatile void* address, size_t bytes, const Location&) 
   if (!machine.in_kernel()) return;
   const auto at = reinterpret_cast<uintptr_t>(address);
   const auto pc = reinterpret_cast<uintptr_t>(__builtin_return_address(0));
-  if (!tracked) {
+  if (!tracks_accesses()) {
     ++machine.profile().atomics;
     return;
   }
@@ -159,7 +164,7 @@ bool is_builtin(uintptr_t address) {
 
 void plain_access(void* address, size_t bytes, bool write, bool aligned, void* pc) {
   Machine& machine = Machine::instance();
-  if (!machine.in_kernel()) return;
+  if (stopped || !machine.in_kernel()) return;
   const auto at = reinterpret_cast<uintptr_t>(address);
   if (!write && is_builtin(at)) return;
   const auto place = reinterpret_cast<uintptr_t>(pc);

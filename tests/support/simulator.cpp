@@ -38,6 +38,10 @@ void set_simulator_schedule(const std::string& schedule) {
   cuda_sim::set_schedule(cuda_sim::parse_schedule(schedule));
 }
 
+void stop_watching_simulator() {
+  cuda_sim::stop_tracking();
+}
+
 }  // namespace kestrel::testing
 
 #else
@@ -49,6 +53,7 @@ std::vector<std::string> simulator_schedules() {
   return {};
 }
 void set_simulator_schedule(const std::string&) {}
+void stop_watching_simulator() {}
 
 }  // namespace kestrel::testing
 #endif

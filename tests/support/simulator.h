@@ -15,4 +15,8 @@ void watch_simulator();
 std::vector<std::string> simulator_schedules();
 void set_simulator_schedule(const std::string& schedule);
 
+/// For the rest of the process the simulator looks for no more mistakes, and is several times
+/// faster: where a test goes on with what it has already been seen to do.
+void stop_watching_simulator();
+
 }  // namespace kestrel::testing
