@@ -76,7 +76,9 @@ class Faults : public ::testing::Test {
       EXPECT_NO_THROW(read_resume_file(resume_file(run_folder())));
     }
     for (const char* name : {"weights/last.safetensors", "weights/best.safetensors"}) {
-      if (was_saved(name, n)) EXPECT_NO_THROW(read_safetensors(run_folder() / name));
+      if (was_saved(name, n)) {
+        EXPECT_NO_THROW(read_safetensors(run_folder() / name));
+      }
     }
     const Finished resumed = run({KESTREL_SAVING_RUN, run_folder().string()}, folder_);
     EXPECT_EQ(resumed.code, 0) << resumed.errors;
