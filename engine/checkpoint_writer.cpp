@@ -66,16 +66,17 @@ void sync_folder(const fs::path& folder) {
 
 void write_checked(const CheckpointWriter::Job& job) {
   const fs::path fresh = job.file.string() + ".new";
-  fs::create_directories(job.file.parent_path());
+  const fs::path folder = job.file.parent_path();
+  if (fs::create_directories(folder)) sync_folder(folder / "..");
   write_safetensors(fresh, job.contents);
   check_contents(fresh, job.contents);
   // A damaged file must not push out the good one before it.
-  if (!job.previous.empty() && is_readable(job.file)) rename_file(job.file, job.previous);
+  if (job.is_state() && is_readable(job.file)) rename_file(job.file, job.previous);
   rename_file(fresh, job.file);
   for (const fs::path& old : job.obsolete) {
     if (!fs::remove(old)) break;
   }
-  sync_folder(job.file.parent_path());
+  sync_folder(folder);
 }
 
 }  // namespace
@@ -91,8 +92,13 @@ CheckpointWriter::~CheckpointWriter() {
 
 void CheckpointWriter::enqueue(Job job) {
   const auto same_file = [&](const Job& other) { return other.file == job.file; };
-  std::erase_if(queue_, same_file);
-  queue_.push_back(std::move(job));
+  if (job.is_state()) std::erase_if(queue_, same_file);
+  const auto waiting = std::ranges::find_if(queue_, same_file);
+  if (waiting != queue_.end()) {
+    *waiting = std::move(job);
+  } else {
+    queue_.push_back(std::move(job));
+  }
 }
 
 void CheckpointWriter::retry_failed() {

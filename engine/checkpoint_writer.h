@@ -12,7 +12,7 @@
 
 namespace kestrel {
 
-/// Writes checkpoints on a thread of its own, in the order in which they are handed over.
+/// Writes checkpoints on a thread of its own.
 ///
 /// A file is written beside its place, synced, read back from the disk and compared with what it
 /// should hold; only then is it renamed to its name and the folder synced. So there is a complete
@@ -29,13 +29,17 @@ class CheckpointWriter {
   struct Job {
     std::filesystem::path file;
     Safetensors contents;  ///< On the CPU; memory that nobody writes to any more.
-    /// Where a complete `file` that was there before is moved to; empty: it is replaced.
+    /// Where a complete `file` that was there before is moved to; empty: it is replaced. A file
+    /// that has one is a run's state: it is written after everything that was handed over before
+    /// it.
     std::filesystem::path previous = {};
     /// Removed, in this order until one is absent, once `file` is there.
     std::vector<std::filesystem::path> obsolete = {};
+
+    bool is_state() const { return !previous.empty(); }
   };
 
-  /// Returns at once. A job for the same file that still waits is dropped.
+  /// Returns at once. Takes the place of a job for the same file that still waits.
   void write(Job job);
   /// Waits until everything is written. Throws ModelFileError naming what could not be.
   void finish();

@@ -69,6 +69,15 @@ class Kill : public ::testing::Test {
     }
     EXPECT_EQ(results_of(name), results_of("whole"));
   }
+  /// Goes on to the end, which is that of the run that nothing happened to.
+  void expect_end(const std::string& name) const {
+    const Finished resumed = go_on(name);
+    // A run that was over before the signal came has nothing to resume.
+    if (resumed.errors.find("epochs are done") == std::string::npos) {
+      EXPECT_EQ(resumed.code, 0) << resumed.errors;
+    }
+    expect_as_whole(name);
+  }
   /// results.csv without its last column, which has times.
   std::string results_of(const std::string& name) const {
     std::ifstream in(folder_ / name / "results.csv");
@@ -99,9 +108,7 @@ TEST_F(Kill, TwentyTimesAtRandomMoments) {
           run(command(name), folder_,
               {{"LD_PRELOAD", KESTREL_FAULT_SHIM}, {"KESTREL_FAULT", std::to_string(n) + ":kill"}});
       killed += result.code == -SIGKILL;
-      const Finished resumed = go_on(name);
-      EXPECT_EQ(resumed.code, 0) << resumed.errors;
-      expect_as_whole(name);
+      expect_end(name);
     } else {
       const double after = std::uniform_real_distribution<double>(0, 0.9 * seconds_)(random);
       SCOPED_TRACE("seed " + std::to_string(seed) + ", after " + std::to_string(after) + " s");
@@ -109,12 +116,7 @@ TEST_F(Kill, TwentyTimesAtRandomMoments) {
       std::this_thread::sleep_for(std::chrono::duration<double>(after));
       child.signal(SIGKILL);
       killed += child.wait() == -SIGKILL;
-      const Finished resumed = go_on(name);
-      // A run that was over before the signal came has nothing to resume.
-      if (resumed.errors.find("epochs are done") == std::string::npos) {
-        EXPECT_EQ(resumed.code, 0) << resumed.errors;
-      }
-      expect_as_whole(name);
+      expect_end(name);
     }
     fs::remove_all(folder_ / name);
     if (HasFailure()) break;
@@ -139,9 +141,7 @@ TEST_F(Kill, SignalsSaveAtTheNextStep) {
     EXPECT_NE(child.errors().find("to go on: --resume " + (folder_ / name).string()),
               std::string::npos)
         << child.errors();
-    const Finished resumed = go_on(name);
-    EXPECT_EQ(resumed.code, 0) << resumed.errors;
-    expect_as_whole(name);
+    expect_end(name);
   }
 }
 

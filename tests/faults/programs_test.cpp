@@ -57,8 +57,8 @@ TEST_F(Programs, ExitCodes) {
   expect_code(run({KESTREL_TRAIN_RETINANET, "--config", "absent.yaml"}, folder_), 3, "none.json");
   std::ofstream(folder_ / "broken.safetensors") << "nothing of the kind";
   expect_code(train({"--weights", "broken.safetensors"}), 4, "broken.safetensors");
-  expect_code(train({"--set", "optimizer.lr=1e30", "--out", "infinite"}),
-              6, "kestrel train --replay infinite/not_finite_");
+  expect_code(train({"--set", "optimizer.lr=1e30", "--out", "infinite"}), 6,
+              "kestrel train --replay infinite/not_finite_");
   for (const auto& entry : fs::directory_iterator(folder_ / "infinite")) {
     if (!entry.path().filename().string().starts_with("not_finite_")) continue;
     expect_code(resume({"--replay", entry.path().string()}), 6, "the first that is not finite");
