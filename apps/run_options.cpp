@@ -41,6 +41,7 @@ TrainOptions train_options(const RunOptions& o, const std::optional<StoredRun>& 
                        .seed = arguments.seed,
                        .device = parse_device(arguments.device),
                        .amp = arguments.amp,
+                       .cuda_graph = o.cuda_graph,
                        .overfit_batch = arguments.overfit_batch,
                        .max_iters = o.max_iters,
                        .resume = stored.has_value(),
@@ -127,6 +128,8 @@ void add_run_options(CLI::App& app, RunOptions& o) {
       "--freeze", o.freeze,
       "what is not trained: the first N stages of the backbone, or parts of the model by "
       "name (backbone, neck, ...)");
+  app.add_flag("--cuda-graph", o.cuda_graph,
+               "queue the kernels of a step as one CUDA graph for each shape of a batch");
   app.add_flag("--overfit-batch", o.overfit_batch,
                "train on the first batch alone: the losses must fall to nothing");
   app.add_flag("--dry-run", o.dry_run, "build everything, run one step, save nothing");

@@ -20,6 +20,7 @@ struct RunOptions {
   int64_t threads = 0;
   int64_t max_iters = 0;
   bool amp = false;
+  bool cuda_graph = false;
   bool overfit_batch = false;
   bool dry_run = false;
   std::optional<std::string> batch;

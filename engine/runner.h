@@ -24,6 +24,7 @@ struct StepResult {
   Variable loss;                                         ///< To differentiate; a scalar.
   std::vector<std::pair<std::string, Variable>> losses;  ///< Its named parts, for logs.
   int64_t num_samples = 1;
+  bool differentiated = false;  ///< The gradients of the loss are in place already.
 };
 
 /// What is trained: a source of batches and a loss. The runner knows no more of it.

@@ -129,8 +129,8 @@ TrainSummary train(const Config& config, const TrainOptions& options) {
   runner.add_hook(
       std::make_shared<LrUpdaterHook>(*run.optimizer, build_lr_schedule(run.config.lr_config)),
       Priority::VeryHigh);
-  runner.add_hook(std::make_shared<OptimizerHook>(*run.optimizer, run.config.optimizer_config),
-                  Priority::AboveNormal);
+  const auto updates = std::make_shared<OptimizerHook>(*run.optimizer, run.config.optimizer_config);
+  runner.add_hook(updates, Priority::AboveNormal);
   runner.add_hook(std::make_shared<StopHook>(options));
   // A moving average follows the update and is saved; other hooks see what the evaluation found.
   for (const auto& hook : run.custom_hooks) {
@@ -154,9 +154,10 @@ TrainSummary train(const Config& config, const TrainOptions& options) {
   try {
     runner.run();
   } catch (const NonFiniteLossError& error) {
-    fail<NonFiniteLossError>(error.what(),
-                             explain_not_finite(options.out, *run.model, run.task->batch(),
-                                                {runner, options.seed, options.amp, metadata}));
+    fail<NonFiniteLossError>(
+        error.what(),
+        explain_not_finite(options.out, *run.model, run.task->batch(updates->failed_steps_ago()),
+                           {runner, options.seed, options.amp, metadata}));
   }
 
   const int64_t bad = run.task->loader().stats().bad_images;
@@ -171,6 +172,7 @@ TrainSummary train(const Config& config, const TrainOptions& options) {
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   summary.stopped = options.stop && options.stop->load();
   summary.position = runner.resume_point();
+  summary.graph_replays = run.task->graph_replays();
   return summary;
 }
 

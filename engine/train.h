@@ -20,6 +20,7 @@ struct TrainOptions {
   uint64_t seed = 0;
   Device device = Device::cpu();
   bool amp = false;             ///< Convolutions in bfloat16.
+  bool cuda_graph = false;      ///< Forward and backward as CUDA graphs; with a CUDA device.
   bool overfit_batch = false;   ///< Train on the first batch alone: the loss must go to zero.
   int64_t max_iters = 0;        ///< Stop after so many iterations; 0: run all epochs.
   bool resume = false;          ///< Go on from what is in `out`.
@@ -36,6 +37,7 @@ struct TrainSummary {
   double seconds = 0;
   bool stopped = false;  ///< By TrainOptions::stop, at `position`.
   Position position;
+  int64_t graph_replays = 0;  ///< Steps that CUDA graphs did.
 };
 
 /// Trains the detector that a resolved config (MMDetection's keys: model, data, optimizer,

@@ -40,6 +40,21 @@ void record_event(Event event, Stream stream);
 /// What is queued on the stream from now on waits for the event; the host does not.
 void wait_event(Stream stream, Event event);
 void synchronize(Event event);
+/// Whether everything before it has been done; does not wait.
+bool has_passed(Event event);
+
+/// Work that was recorded from a stream, to be queued again as a whole, with the same operands at
+/// the same addresses.
+struct Graph {
+  int device = 0;
+  void* handle = nullptr;  ///< cudaGraphExec_t.
+};
+/// From here to end_capture() what this thread queues on the stream is recorded and not done. It
+/// must not wait for a device or copy from host memory. Throws where that happened.
+void begin_capture(Stream stream);
+Graph end_capture(Stream stream);
+void launch_graph(Graph graph, Stream stream);
+void destroy_graph(Graph graph) noexcept;
 
 /// Bytes of a device's memory.
 struct DeviceMemoryStats {
@@ -61,6 +76,11 @@ void deallocate(void* memory, size_t bytes, int device) noexcept;
 DeviceMemoryStats memory_stats(int device);
 /// Gives cached blocks back to the device.
 void release_cached_memory(int device);
+/// Memory that is allocated while the stream is current is never given back to the device, even if
+/// freed, until forget_memory(): a graph may have its address. The stream's own later allocations
+/// may get it.
+void keep_memory(Stream stream);
+void forget_memory(Stream stream);
 
 /// Host memory that the device copies from and to without the host's help.
 void* allocate_pinned(size_t bytes);

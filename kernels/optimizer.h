@@ -52,11 +52,14 @@ struct EmaTensor {
 
 namespace cpu {
 
+/// Where `guard` () float64, if it is not absent, is not finite, the two updates do nothing: so a
+/// step can be queued before anybody knows whether its loss is a number.
+///
 /// g = grad + weight_decay * param; m = momentum * m + g; param -= lr * m, or with nesterov
 /// lr * (g + momentum * m). As torch.optim.SGD.
-void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params);
+void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params, ConstView guard);
 /// Loshchilov and Hutter 2019; as torch.optim.AdamW and torch.optim.Adam.
-void adam_step(std::span<const AdamTensor> tensors, const AdamParams& params);
+void adam_step(std::span<const AdamTensor> tensors, const AdamParams& params, ConstView guard);
 /// norm (), float64 = the 2-norm of all gradients together, accumulated in double over fixed
 /// chunks; then, where it is beyond max_norm, every gradient is multiplied by
 /// max_norm / (norm + 1e-6). A max_norm of infinity only measures. On a GPU the norm stays there,
@@ -68,8 +71,10 @@ void ema_step(std::span<const EmaTensor> tensors, float momentum);
 }  // namespace cpu
 namespace gpu {
 
-void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params, Stream stream);
-void adam_step(std::span<const AdamTensor> tensors, const AdamParams& params, Stream stream);
+void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params, ConstView guard,
+              Stream stream);
+void adam_step(std::span<const AdamTensor> tensors, const AdamParams& params, ConstView guard,
+               Stream stream);
 void clip_grad_norm(std::span<const View> grads, double max_norm, View norm, Stream stream);
 void ema_step(std::span<const EmaTensor> tensors, float momentum, Stream stream);
 

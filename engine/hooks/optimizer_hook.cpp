@@ -1,6 +1,7 @@
 #include <kestrel/engine/hooks/optimizer_hook.h>
 
 #include <cmath>
+#include <limits>
 #include <sstream>
 
 #include <kestrel/engine/runner.h>
@@ -11,14 +12,13 @@ namespace {
 
 constexpr std::string_view kGradient = "gradient.";
 
-[[noreturn]] void fail_not_finite(const Runner& runner, const char* what, double value) {
+[[noreturn]] void fail_not_finite(const StepNumbers::Step& step, const char* what, double value) {
   std::ostringstream parts;
-  for (const auto& [name, part] : runner.result().losses) {
-    parts << ", " << name << " = " << part.data().item<double>();
-  }
-  fail<NonFiniteLossError>("[train] the ", what, " became ", value, " in epoch ",
-                           runner.epoch() + 1, ", iteration ", runner.inner_iter() + 1,
-                           " (learning rate ", runner.lr, parts.str(),
+  for (const auto& [name, part] : step.losses)
+    parts << ", " << name << " = " << part.item<double>();
+  fail<NonFiniteLossError>("[train] the ", what, " became ", value, " in epoch ", step.epoch + 1,
+                           ", iteration ", step.inner_iter + 1, " (learning rate ", step.lr,
+                           parts.str(),
                            "); lower the learning rate, lengthen the warm-up or set "
                            "optimizer_config.grad_clip");
 }
@@ -66,24 +66,53 @@ void OptimizerHook::load(const Safetensors& state) {
 
 void OptimizerHook::after_iter(Runner& runner) {
   const int64_t n = options_.cumulative_iters;
-  const Variable& loss = runner.result().loss;
-  const double value = loss.data().item<double>();
-  if (!std::isfinite(value)) fail_not_finite(runner, "loss", value);
+  const StepResult& result = runner.result();
+  const Tensor loss = result.loss.data().to(DType::Float64);
+  StepNumbers::Step step{
+      .epoch = runner.epoch(), .inner_iter = runner.inner_iter(), .lr = runner.lr};
+  for (const auto& [name, part] : result.losses) step.losses.emplace_back(name, part.data());
+  // Where the number is there already, nothing is spent on a step that has failed.
+  const bool at_hand = !loss.device().is_cuda();
+  if (at_hand && !std::isfinite(loss.item<double>())) {
+    fail_not_finite(step, "loss", loss.item<double>());
+  }
 
   const int64_t first_of_update = runner.inner_iter() / n * n;
   const int64_t iters_of_update = std::min(n, runner.epoch_length() - first_of_update);
   const double share = 1.0 / static_cast<double>(iters_of_update);
-  loss.backward(Tensor::full(loss.shape(), share, loss.dtype(), loss.device()));
-
-  if (runner.inner_iter() + 1 < first_of_update + iters_of_update) return;
-  if (options_.grad_clip) {
-    runner.grad_norm = optimizer_.clip_grad_norm(options_.grad_clip->max_norm);
-    if (!std::isfinite(runner.grad_norm)) {
-      fail_not_finite(runner, "norm of the gradients", runner.grad_norm);
-    }
+  if (!result.differentiated) {
+    const Variable& whole = result.loss;
+    whole.backward(Tensor::full(whole.shape(), share, whole.dtype(), whole.device()));
   }
-  optimizer_.step();
-  optimizer_.zero_grad();
+  const bool update = runner.inner_iter() + 1 == first_of_update + iters_of_update;
+  Tensor norm;
+  // Of gradients that are summed over steps, or clipped, the norm says whether they are finite.
+  if (update && (options_.grad_clip || n > 1)) {
+    constexpr double kMeasure = std::numeric_limits<double>::infinity();
+    norm = optimizer_.clip_grad_norm(options_.grad_clip ? options_.grad_clip->max_norm : kMeasure);
+  }
+  numbers_.add(std::move(step), loss, norm);
+  if (at_hand) check_numbers(runner, true);
+  if (update) {
+    optimizer_.step(norm ? norm : loss);
+    optimizer_.zero_grad();
+  }
+  check_numbers(runner, false);
+}
+
+void OptimizerHook::after_epoch(Runner& runner) {
+  check_numbers(runner, true);
+}
+
+void OptimizerHook::check_numbers(Runner& runner, bool wait) {
+  while (const auto arrived = numbers_.take(wait)) {
+    failed_steps_ago_ = arrived->steps_ago;
+    if (!std::isfinite(arrived->loss)) fail_not_finite(arrived->step, "loss", arrived->loss);
+    if (!std::isfinite(arrived->grad_norm)) {
+      fail_not_finite(arrived->step, "norm of the gradients", arrived->grad_norm);
+    }
+    if (options_.grad_clip) runner.grad_norm = arrived->grad_norm;
+  }
 }
 
 }  // namespace kestrel

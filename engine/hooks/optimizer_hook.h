@@ -5,6 +5,7 @@
 
 #include <kestrel/engine/hooks/hook.h>
 #include <kestrel/engine/optimizers/optimizer.h>
+#include <kestrel/engine/step_numbers.h>
 
 namespace kestrel {
 
@@ -34,7 +35,8 @@ struct OptimizerHookOptions {
 };
 
 /// Backward, clip, update, after every iteration. A loss that is not finite, or clipped gradients
-/// whose norm is not, end the run with NonFiniteLossError before they can spoil the weights.
+/// whose norm is not, leave the weights as they are and end the run with NonFiniteLossError: on a
+/// GPU, which nobody waits for, up to StepNumbers::kMaxPending iterations later.
 /// Gradients that wait for their update are part of a resume file. AboveNormal.
 class OptimizerHook final : public Hook {
  public:
@@ -42,13 +44,21 @@ class OptimizerHook final : public Hook {
 
   void before_epoch(Runner& runner) override;
   void after_iter(Runner& runner) override;
+  void after_epoch(Runner& runner) override;
   void save(Safetensors& state) const override;
   void load(const Safetensors& state) override;
   bool trains() const override { return true; }
 
+  /// Of a NonFiniteLossError: how many iterations before the current one it happened.
+  int64_t failed_steps_ago() const { return failed_steps_ago_; }
+
  private:
+  void check_numbers(Runner& runner, bool wait);
+
   Optimizer& optimizer_;
   OptimizerHookOptions options_;
+  StepNumbers numbers_;
+  int64_t failed_steps_ago_ = 0;
 };
 
 }  // namespace kestrel

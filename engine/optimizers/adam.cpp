@@ -18,7 +18,7 @@ Adam::Adam(const AdamOptions& options, std::vector<ParamGroup> groups, bool deco
       exp_avg_(make_slots("exp_avg")),
       exp_avg_sq_(make_slots("exp_avg_sq")) {}
 
-void Adam::step() {
+void Adam::step(const Tensor& guard) {
   ++steps_;
   std::vector<AdamTensor> tensors;
   Device device;
@@ -38,7 +38,8 @@ void Adam::step() {
                           .eps = options_.eps,
                           .decoupled_weight_decay = decoupled_weight_decay_,
                           .step = steps_};
-  run(device, cpu::adam_step, gpu::adam_step, std::span<const AdamTensor>(tensors), params);
+  run(device, cpu::adam_step, gpu::adam_step, std::span<const AdamTensor>(tensors), params,
+      guard.view());
 }
 
 StateDict Adam::state_dict() const {

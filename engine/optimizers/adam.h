@@ -27,7 +27,7 @@ class Adam : public Optimizer {
   Adam(const AdamOptions& options, std::vector<ParamGroup> groups)
       : Adam(options, std::move(groups), false) {}
 
-  void step() override;
+  void step(const Tensor& guard = {}) override;
   StateDict state_dict() const override;
   void load_state_dict(const StateDict& state) override;
 

@@ -26,7 +26,7 @@ void Optimizer::zero_grad() {
   }
 }
 
-double Optimizer::clip_grad_norm(double max_norm) {
+Tensor Optimizer::clip_grad_norm(double max_norm) {
   std::vector<View> grads;
   Device device;
   for_each_with_grad([&](size_t, Variable& param, ParamGroup&) {
@@ -36,7 +36,7 @@ double Optimizer::clip_grad_norm(double max_norm) {
   Tensor norm = Tensor::zeros({}, DType::Float64, device);
   run(device, cpu::clip_grad_norm, gpu::clip_grad_norm, std::span<const View>(grads), max_norm,
       norm.view());
-  return norm.item<double>();
+  return norm;
 }
 
 Optimizer::Slots Optimizer::make_slots(std::string name) const {

@@ -50,12 +50,13 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// One update with the groups' current learning rates.
-  virtual void step() = 0;
+  /// One update with the groups' current learning rates; none where `guard`, a float64 scalar on
+  /// the parameters' device or undefined, is not finite. Nothing waits for the device.
+  virtual void step(const Tensor& guard = {}) = 0;
   void zero_grad();
   /// Scales all gradients so that their 2-norm together is at most max_norm, as PyTorch's
-  /// clip_grad_norm_; returns the norm before.
-  double clip_grad_norm(double max_norm);
+  /// clip_grad_norm_; returns the norm before, a float64 scalar on their device.
+  Tensor clip_grad_norm(double max_norm);
 
   std::vector<ParamGroup>& groups() { return groups_; }
   const std::vector<ParamGroup>& groups() const { return groups_; }

@@ -19,7 +19,7 @@ SGD::SGD(const SGDOptions& options, std::vector<ParamGroup> groups)
   }
 }
 
-void SGD::step() {
+void SGD::step(const Tensor& guard) {
   std::vector<SgdTensor> tensors;
   Device device;
   for_each_with_grad([&](size_t i, Variable& param, ParamGroup& group) {
@@ -34,7 +34,8 @@ void SGD::step() {
   });
   const SgdParams params{.momentum = static_cast<float>(options_.momentum),
                          .nesterov = options_.nesterov};
-  run(device, cpu::sgd_step, gpu::sgd_step, std::span<const SgdTensor>(tensors), params);
+  run(device, cpu::sgd_step, gpu::sgd_step, std::span<const SgdTensor>(tensors), params,
+      guard.view());
 }
 
 StateDict SGD::state_dict() const {

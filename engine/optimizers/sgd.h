@@ -24,7 +24,7 @@ class SGD final : public Optimizer {
  public:
   SGD(const SGDOptions& options, std::vector<ParamGroup> groups);
 
-  void step() override;
+  void step(const Tensor& guard = {}) override;
   StateDict state_dict() const override;
   void load_state_dict(const StateDict& state) override;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 
 #include <kestrel/kernels/optimizer.h>
 
@@ -57,6 +58,10 @@ KESTREL_HOST_DEVICE inline void adam_update(float& p, float g, float& m, float& 
 
 KESTREL_HOST_DEVICE inline void ema_update(float& average, float value, float momentum) {
   average = (1 - momentum) * average + momentum * value;
+}
+
+KESTREL_HOST_DEVICE inline bool guard_forbids(const double* guard) {
+  return guard != nullptr && !(std::abs(*guard) <= std::numeric_limits<double>::max());
 }
 
 /// What every gradient is multiplied by, unless it is 1 or more.

@@ -54,8 +54,9 @@ void adam(float* __restrict p, const float* __restrict g, float* __restrict m, f
 
 }  // namespace
 
-void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params) {
+void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params, ConstView guard) {
   check_sgd_step(tensors, params);
+  if (guard && guard_forbids(guard.as<double>())) return;
   const auto chunks = chunks_of(tensors.size(), [&](size_t t) { return tensors[t].param.numel(); });
   for_each_chunk(chunks, [&](int64_t, const Chunk& chunk) {
     const SgdTensor& t = tensors[chunk.tensor];
@@ -70,8 +71,9 @@ void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params) {
   });
 }
 
-void adam_step(std::span<const AdamTensor> tensors, const AdamParams& params) {
+void adam_step(std::span<const AdamTensor> tensors, const AdamParams& params, ConstView guard) {
   check_adam_step(tensors);
+  if (guard && guard_forbids(guard.as<double>())) return;
   const auto chunks = chunks_of(tensors.size(), [&](size_t t) { return tensors[t].param.numel(); });
   for_each_chunk(chunks, [&](int64_t, const Chunk& chunk) {
     const AdamTensor& t = tensors[chunk.tensor];

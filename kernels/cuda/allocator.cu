@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -32,9 +33,9 @@ class DeviceAllocator {
 
   void* allocate(size_t bytes) {
     void* stream = current_stream(device_).handle;
-    // Without the cache exactly what was asked for, so that an overflow is seen to the byte.
-    const size_t size = caches() ? size_class(bytes) : std::max<size_t>(bytes, 1);
     const std::lock_guard lock(mutex_);
+    // Without the cache exactly what was asked for, so that an overflow is seen to the byte.
+    const size_t size = caches_for(stream) ? size_class(bytes) : std::max<size_t>(bytes, 1);
     std::vector<void*>& free_blocks = cache_[{stream, size}];
     void* memory = nullptr;
     if (!free_blocks.empty()) {
@@ -44,7 +45,7 @@ class DeviceAllocator {
     } else {
       memory = from_device(size);
       if (!memory) {
-        release_locked();
+        release_unkept();
         memory = from_device(size);
       }
       if (!memory) fail_out_of_memory(bytes);
@@ -62,7 +63,7 @@ class DeviceAllocator {
     const Owner owner = found->second;
     owners_.erase(found);
     stats_.used -= owner.size;
-    if (!caches()) {
+    if (!caches_for(owner.stream)) {
       cudaFree(memory);
       return;
     }
@@ -72,7 +73,17 @@ class DeviceAllocator {
 
   void release() {
     const std::lock_guard lock(mutex_);
-    release_locked();
+    release_unkept();
+  }
+
+  void keep(void* stream) {
+    const std::lock_guard lock(mutex_);
+    kept_.insert(stream);
+  }
+  void forget(void* stream) {
+    const std::lock_guard lock(mutex_);
+    kept_.erase(stream);
+    release_locked([&](void* other) { return other == stream; });
   }
 
   DeviceMemoryStats stats() {
@@ -97,12 +108,20 @@ class DeviceAllocator {
     return nullptr;
   }
 
-  void release_locked() {
+  bool caches_for(void* stream) const { return caches() || kept_.contains(stream); }
+
+  void release_unkept() {
+    release_locked([&](void* stream) { return !kept_.contains(stream); });
+  }
+  /// Gives back the cached blocks of the streams that f(stream) chooses.
+  template <class F>
+  void release_locked(F f) {
     for (auto& [key, blocks] : cache_) {
+      if (!f(key.first)) continue;
       for (void* memory : blocks) cudaFree(memory);
+      stats_.cached -= key.second * blocks.size();
       blocks.clear();
     }
-    stats_.cached = 0;
   }
 
   [[noreturn]] void fail_out_of_memory(size_t bytes) {
@@ -118,6 +137,7 @@ class DeviceAllocator {
   std::mutex mutex_;
   std::map<std::pair<void*, size_t>, std::vector<void*>> cache_;  // by stream and size class
   std::unordered_map<void*, Owner> owners_;
+  std::set<void*> kept_;  // streams
   DeviceMemoryStats stats_;
 };
 
@@ -146,6 +166,12 @@ DeviceMemoryStats memory_stats(int device) {
 }
 void release_cached_memory(int device) {
   allocator(device).release();
+}
+void keep_memory(Stream stream) {
+  allocator(stream.device).keep(stream.handle);
+}
+void forget_memory(Stream stream) {
+  allocator(stream.device).forget(stream.handle);
 }
 
 }  // namespace kestrel::gpu

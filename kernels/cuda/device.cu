@@ -120,6 +120,39 @@ void synchronize(Event event) {
   CUDA_CHECK(cudaEventSynchronize(handle_of(event)));
 }
 
+bool has_passed(Event event) {
+  const cudaError_t status = cudaEventQuery(handle_of(event));
+  if (status == cudaErrorNotReady) return false;
+  CUDA_CHECK(status);
+  return true;
+}
+
+void begin_capture(Stream stream) {
+  use_device(stream.device);
+  // Relaxed: the allocator may ask for memory meanwhile, and other threads go on.
+  CUDA_CHECK(cudaStreamBeginCapture(handle_of(stream), cudaStreamCaptureModeRelaxed));
+}
+
+Graph end_capture(Stream stream) {
+  use_device(stream.device);
+  cudaGraph_t recorded = nullptr;
+  CUDA_CHECK(cudaStreamEndCapture(handle_of(stream), &recorded));
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t status = cudaGraphInstantiate(&executable, recorded, 0);
+  cudaGraphDestroy(recorded);
+  CUDA_CHECK(status);
+  return {stream.device, executable};
+}
+
+void launch_graph(Graph graph, Stream stream) {
+  use_device(stream.device);
+  CUDA_CHECK(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph.handle), handle_of(stream)));
+}
+
+void destroy_graph(Graph graph) noexcept {
+  cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph.handle));
+}
+
 void* allocate_pinned(size_t bytes) {
   void* memory = nullptr;
   CUDA_CHECK(cudaMallocHost(&memory, bytes == 0 ? 1 : bytes));

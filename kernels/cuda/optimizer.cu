@@ -186,8 +186,8 @@ __device__ void update_chunk(const Chunk<Tensor>& chunk, const Params& params) {
 
 /// One block per chunk.
 template <class Tensor, class Params>
-__global__ void update_kernel(Batch<Tensor> batch, Params params) {
-  update_chunk(chunk_of(batch), params);
+__global__ void update_kernel(Batch<Tensor> batch, Params params, const double* guard) {
+  if (!guard_forbids(guard)) update_chunk(chunk_of(batch), params);
 }
 
 /// One block per chunk.
@@ -230,15 +230,18 @@ __global__ void norm_kernel(int64_t n, const double* sums, double max_norm, doub
 }
 
 template <class Tensor, class Make, class Params>
-void update(size_t count, Make make, const Params& params, Stream stream) {
+void update(size_t count, Make make, const Params& params, ConstView guard, Stream stream) {
+  const double* number = guard ? guard.as<double>() : nullptr;
   for_batches(count, make, [&](const Batch<Tensor>& batch) {
-    launch(update_kernel<Tensor, Params>, per_chunk(batch, block_size(), stream), batch, params);
+    launch(update_kernel<Tensor, Params>, per_chunk(batch, block_size(), stream), batch, params,
+           number);
   });
 }
 
 }  // namespace
 
-void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params, Stream stream) {
+void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params, ConstView guard,
+              Stream stream) {
   check_sgd_step(tensors, params);
   const auto make = [&](size_t i) {
     const SgdTensor& t = tensors[i];
@@ -249,17 +252,18 @@ void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params, Strea
                t.lr,
                t.weight_decay};
   };
-  update<Sgd>(tensors.size(), make, params, stream);
+  update<Sgd>(tensors.size(), make, params, guard, stream);
 }
 
-void adam_step(std::span<const AdamTensor> tensors, const AdamParams& params, Stream stream) {
+void adam_step(std::span<const AdamTensor> tensors, const AdamParams& params, ConstView guard,
+               Stream stream) {
   check_adam_step(tensors);
   const auto make = [&](size_t i) {
     const AdamTensor& t = tensors[i];
     return Adam{t.param.as<float>(),      t.grad.as<float>(), t.exp_avg.as<float>(),
                 t.exp_avg_sq.as<float>(), t.param.numel(),    adam_scalars(t, params)};
   };
-  update<Adam>(tensors.size(), make, params, stream);
+  update<Adam>(tensors.size(), make, params, guard, stream);
 }
 
 void clip_grad_norm(std::span<const View> grads, double max_norm, View norm, Stream stream) {
@@ -288,7 +292,7 @@ void ema_step(std::span<const EmaTensor> tensors, float momentum, Stream stream)
     const EmaTensor& t = tensors[i];
     return Ema{t.average.as<float>(), t.value.as<float>(), t.average.numel()};
   };
-  update<Ema>(tensors.size(), make, momentum, stream);
+  update<Ema>(tensors.size(), make, momentum, {}, stream);
 }
 
 }  // namespace kestrel::gpu

@@ -18,12 +18,6 @@ struct Block {
   void* memory = nullptr;
   size_t size = 0;
   Event event;
-
-  bool idle() const {
-    const cudaError_t status = cudaEventQuery(static_cast<cudaEvent_t>(event.handle));
-    if (status != cudaErrorNotReady) CUDA_CHECK(status);
-    return status == cudaSuccess;
-  }
 };
 
 class Staging {
@@ -43,7 +37,7 @@ class Staging {
   Block& find(size_t bytes) {
     const size_t size = size_class(bytes);
     for (Block& block : blocks_) {
-      if (block.size >= size && block.size / 4 <= size && block.idle()) return block;
+      if (block.size >= size && block.size / 4 <= size && has_passed(block.event)) return block;
     }
     if (total_ + size > kMaxStaged) release();
     blocks_.push_back({allocate_pinned(size), size, create_event(device_)});

@@ -68,6 +68,7 @@ struct Runtime {
   std::map<uintptr_t, size_t> pinned;
   std::map<const void*, int> dynamic_limits;
   bool lazy = std::getenv("CUDA_SIM_LAZY") != nullptr;
+  uint64_t waits = 0;
 };
 thread_local int Runtime::device = 0;
 thread_local cudaError_t Runtime::error = cudaSuccess;
@@ -246,6 +247,11 @@ bool is_pinned(uintptr_t address) {
   return address - at->first < at->second;
 }
 
+uint64_t host_waits() {
+  const Guard guard(big_lock());
+  return runtime().waits;
+}
+
 void set_lazy(bool lazy) {
   const Guard guard(big_lock());
   for (CUstream_st* stream : runtime().streams) carry_out_all(stream);
@@ -393,6 +399,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
 }
 cudaError_t cudaDeviceSynchronize() {
   const Guard guard(big_lock());
+  ++runtime().waits;
   if (any_capture()) return break_captures();
   for (CUstream_st* stream : runtime().streams) {
     carry_out_all(stream);
@@ -459,7 +466,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   }
   const auto from_host = reinterpret_cast<uintptr_t>(from);
   if (!from_device && !cuda_sim::is_pinned(from_host)) {
-    // Pageable memory is read before the call returns.
+    // Pageable memory is read before the call returns, for which a device waits for its stream.
+    ++runtime().waits;
     const auto* begin = static_cast<const unsigned char*>(from);
     auto staged = std::make_shared<std::vector<unsigned char>>(begin, begin + bytes);
     submit(stream, [=](uint32_t number) { copy(to, staged->data(), bytes, number); });
@@ -515,6 +523,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
   const Guard guard(big_lock());
+  ++runtime().waits;
   CUstream_st* stream = real(handle);
   if (any_capture()) return break_captures();
   join_null_stream(stream);
@@ -572,6 +581,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle) {
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   const Guard guard(big_lock());
+  ++runtime().waits;
   if (any_capture()) return break_captures();
   if (event->stream) carry_out(event->stream, event->number);
   host_waits(event->clock);

@@ -43,6 +43,25 @@ void wait_event(Stream, Event) {
 void synchronize(Event) {
   no_cuda("synchronize");
 }
+bool has_passed(Event) {
+  no_cuda("has_passed");
+}
+void begin_capture(Stream) {
+  no_cuda("begin_capture");
+}
+Graph end_capture(Stream) {
+  no_cuda("end_capture");
+}
+void launch_graph(Graph, Stream) {
+  no_cuda("launch_graph");
+}
+void destroy_graph(Graph) noexcept {}
+void keep_memory(Stream) {
+  no_cuda("keep_memory");
+}
+void forget_memory(Stream) {
+  no_cuda("forget_memory");
+}
 void* allocate(size_t, int) {
   no_cuda("allocate");
 }

@@ -3,10 +3,10 @@
 
 namespace kestrel::gpu {
 
-void sgd_step(std::span<const SgdTensor>, const SgdParams&, Stream) {
+void sgd_step(std::span<const SgdTensor>, const SgdParams&, ConstView, Stream) {
   no_cuda("sgd_step");
 }
-void adam_step(std::span<const AdamTensor>, const AdamParams&, Stream) {
+void adam_step(std::span<const AdamTensor>, const AdamParams&, ConstView, Stream) {
   no_cuda("adam_step");
 }
 void clip_grad_norm(std::span<const View>, double, View, Stream) {

@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <kestrel/data/datasets/shapes.h>
+#include <kestrel/engine/build_run.h>
+#include <kestrel/engine/hooks/lr_updater_hook.h>
+#include <kestrel/engine/hooks/optimizer_hook.h>
 #include <kestrel/engine/train.h>
 #include <kestrel/inference/detector.h>
 
@@ -33,11 +36,13 @@ Config smallest_config() {
 struct TrainingRun {
   std::vector<double> losses;  ///< By iteration, as logged: four digits after the point.
   fs::path weights;
+  std::string hash;
+  int64_t graph_replays = 0;
 };
 
-TrainingRun train(Device device, const fs::path& folder) {
+TrainingRun train(Device device, const fs::path& folder, bool cuda_graph = false) {
   TrainingRun run;
-  TrainOptions options{.out = folder, .seed = 3, .device = device};
+  TrainOptions options{.out = folder, .seed = 3, .device = device, .cuda_graph = cuda_graph};
   options.log.line = [&](std::string_view text) {
     const size_t at = text.rfind(", loss: ");
     if (at != std::string_view::npos)
@@ -45,7 +50,10 @@ TrainingRun train(Device device, const fs::path& folder) {
     // Every step is the same kernels on the same shapes.
     if (device.is_cuda() && run.losses.size() == 2) testing::stop_watching_simulator();
   };
-  run.weights = train_detector(smallest_config(), options).last;
+  const TrainSummary summary = train_detector(smallest_config(), options);
+  run.weights = summary.last;
+  run.hash = summary.weights_hash;
+  run.graph_replays = summary.graph_replays;
   return run;
 }
 
@@ -80,7 +88,46 @@ TEST(TrainCuda, TwentyStepsFollowTheCpu) {
       EXPECT_NEAR(found[k].box.y2, expected[k].box.y2, 0.01);
     }
   }
+  // Recorded steps are the same steps: same losses, same weights to the bit.
+  const TrainingRun graph = train(Device::cuda(0), folder / "graph", true);
+  EXPECT_EQ(graph.losses, cuda.losses);
+  EXPECT_EQ(graph.hash, cuda.hash);
+  EXPECT_EQ(graph.graph_replays, static_cast<int64_t>(cuda.losses.size()) - 1);
   fs::remove_all(folder);
+}
+
+/// Counts how often the host waited for the device, from iteration to iteration.
+class WaitCounter final : public Hook {
+ public:
+  void after_iter(Runner&) override {
+    if (const auto waits = testing::simulator_host_waits()) counts.push_back(*waits);
+  }
+  std::vector<uint64_t> counts;
+};
+
+TEST(TrainCuda, BetweenLogsNobodyWaitsForTheDevice) {
+  if (!testing::simulator_host_waits()) GTEST_SKIP() << "only the simulator counts";
+  testing::stop_watching_simulator();
+  for (const bool cuda_graph : {false, true}) {
+    SCOPED_TRACE(cuda_graph);
+    TrainOptions options{.seed = 3, .device = Device::cuda(0), .cuda_graph = cuda_graph};
+    Config config = smallest_config();
+    config.apply_override("optimizer_config.grad_clip={max_norm: 35, norm_type: 2}");
+    Run run = build_run(config, options);
+    Runner runner(*run.task, 1);
+    const auto counter = std::make_shared<WaitCounter>();
+    runner.add_hook(
+        std::make_shared<LrUpdaterHook>(*run.optimizer, build_lr_schedule(run.config.lr_config)),
+        Priority::VeryHigh);
+    runner.add_hook(std::make_shared<OptimizerHook>(*run.optimizer, run.config.optimizer_config),
+                    Priority::AboveNormal);
+    runner.add_hook(counter, Priority::Lowest);
+    runner.run();
+    ASSERT_GE(counter->counts.size(), 10U);
+    // The first steps make the momentum and, once, record the graph.
+    EXPECT_EQ(counter->counts[2], counter->counts.back());
+    EXPECT_EQ(run.task->graph_replays() > 0, cuda_graph);
+  }
 }
 
 }  // namespace

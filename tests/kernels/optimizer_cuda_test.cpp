@@ -69,8 +69,8 @@ TEST_F(OptimizerCuda, Sgd) {
     Tensors param(1), grad(2), momentum(3);
     Tensors got = upload_all(param), got_grad = upload_all(grad),
             got_momentum = upload_all(momentum);
-    step(param, grad, momentum, [&](auto all) { cpu::sgd_step(all, params); });
-    step(got, got_grad, got_momentum, [&](auto all) { gpu::sgd_step(all, params, stream()); });
+    step(param, grad, momentum, [&](auto all) { cpu::sgd_step(all, params, {}); });
+    step(got, got_grad, got_momentum, [&](auto all) { gpu::sgd_step(all, params, {}, stream()); });
     expect_near(got, param);
     expect_near(got_momentum, momentum);
   }
@@ -96,9 +96,9 @@ TEST_F(OptimizerCuda, Adam) {
     }
     Tensors got = upload_all(param), got_grad = upload_all(grad), got_avg = upload_all(avg),
             got_square = upload_all(square);
-    step(param, grad, avg, square, [&](auto all) { cpu::adam_step(all, params); });
+    step(param, grad, avg, square, [&](auto all) { cpu::adam_step(all, params, {}); });
     step(got, got_grad, got_avg, got_square,
-         [&](auto all) { gpu::adam_step(all, params, stream()); });
+         [&](auto all) { gpu::adam_step(all, params, {}, stream()); });
     expect_near(got, param);
     expect_near(got_avg, avg);
     expect_near(got_square, square);

@@ -38,6 +38,10 @@ void set_simulator_schedule(const std::string& schedule) {
   cuda_sim::set_schedule(cuda_sim::parse_schedule(schedule));
 }
 
+std::optional<uint64_t> simulator_host_waits() {
+  return cuda_sim::host_waits();
+}
+
 void stop_watching_simulator() {
   cuda_sim::stop_tracking();
 }
@@ -53,6 +57,9 @@ std::vector<std::string> simulator_schedules() {
   return {};
 }
 void set_simulator_schedule(const std::string&) {}
+std::optional<uint64_t> simulator_host_waits() {
+  return std::nullopt;
+}
 void stop_watching_simulator() {}
 
 }  // namespace kestrel::testing

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,9 @@ void watch_simulator();
 /// by three seeds. Empty where CUDA is not simulated.
 std::vector<std::string> simulator_schedules();
 void set_simulator_schedule(const std::string& schedule);
+
+/// How often the host has waited for a simulated device.
+std::optional<uint64_t> simulator_host_waits();
 
 /// For the rest of the process the simulator looks for no more mistakes, and is several times
 /// faster: where a test goes on with what it has already been seen to do.

@@ -79,6 +79,10 @@ void clear_profiles();
 /// are not reported. Also CUDA_SIM_SAMPLE_BLOCKS=count.
 void sample_blocks(uint64_t count);
 
+/// How often the host has waited for a device: synchronisations, and copies that do not go by way
+/// of pinned memory.
+uint64_t host_waits();
+
 /// Carries out what streams hold only when something waits for it, so that a missing
 /// synchronisation is seen by the host as well. Also CUDA_SIM_LAZY=1.
 void set_lazy(bool lazy);
