@@ -13,6 +13,8 @@ void subtract(ConstView a, ConstView b, View out);
 void multiply(ConstView a, ConstView b, View out);
 /// out = a * scale + offset.
 void affine(ConstView a, double scale, double offset, View out);
+/// out = a * factor, one element of float32 or float64 where a is.
+void scale(ConstView a, ConstView factor, View out);
 /// out = max(a, 0); NaN stays NaN.
 void relu_forward(ConstView a, View out);
 /// grad_in = output > 0 ? grad_out : 0.
@@ -31,6 +33,7 @@ void add(ConstView a, ConstView b, View out, Stream stream);
 void subtract(ConstView a, ConstView b, View out, Stream stream);
 void multiply(ConstView a, ConstView b, View out, Stream stream);
 void affine(ConstView a, double scale, double offset, View out, Stream stream);
+void scale(ConstView a, ConstView factor, View out, Stream stream);
 void relu_forward(ConstView a, View out, Stream stream);
 void relu_backward(ConstView output, ConstView grad_out, View grad_in, Stream stream);
 void sigmoid_forward(ConstView a, View out, Stream stream);

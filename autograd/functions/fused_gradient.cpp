@@ -7,10 +7,11 @@ namespace kestrel::autograd {
 Backward scaled_gradient(Tensor gradient) {
   return [gradient = std::move(gradient)](std::span<Tensor> grad_outputs,
                                           const NeedsGrad&) -> std::vector<Tensor> {
-    const auto factor = grad_outputs[0].item<double>();
-    if (factor == 1) return {gradient};
+    const Tensor& factor = grad_outputs[0];
+    // On a GPU nobody waits to see whether it is 1.
+    if (!factor.device().is_cuda() && factor.item<double>() == 1) return {gradient};
     Tensor scaled = Tensor::empty(gradient.shape(), gradient.dtype(), gradient.device());
-    run(gradient.device(), cpu::affine, gpu::affine, gradient.cview(), factor, 0.0, scaled.view());
+    run(gradient.device(), cpu::scale, gpu::scale, gradient.cview(), factor.view(), scaled.view());
     return {scaled};
   };
 }

@@ -60,6 +60,12 @@ void affine(ConstView a, double scale, double offset, View out) {
     return x * static_cast<A>(scale) + static_cast<A>(offset);
   });
 }
+void scale(ConstView a, ConstView factor, View out) {
+  affine(a,
+         factor.dtype == DType::Float64 ? *factor.as<double>()
+                                        : static_cast<double>(*factor.as<float>()),
+         0, out);
+}
 void relu_forward(ConstView a, View out) {
   map("relu", a, out, [](auto x) { return x < 0 ? decltype(x){0} : x; });
 }

@@ -51,6 +51,14 @@ struct Affine {
     return a * static_cast<A>(scale) + static_cast<A>(offset);
   }
 };
+template <class F>
+struct ScaleBy {
+  const F* factor;
+  template <class A>
+  __device__ A operator()(A a) const {
+    return a * static_cast<A>(*factor);
+  }
+};
 struct Relu {
   template <class A>
   __device__ A operator()(A a) const {
@@ -181,6 +189,13 @@ void multiply(ConstView a, ConstView b, View out, Stream stream) {
 }
 void affine(ConstView a, double scale, double offset, View out, Stream stream) {
   unary("affine", a, out, Affine{scale, offset}, stream);
+}
+void scale(ConstView a, ConstView factor, View out, Stream stream) {
+  if (factor.dtype == DType::Float64) {
+    unary("scale", a, out, ScaleBy<double>{factor.as<double>()}, stream);
+  } else {
+    unary("scale", a, out, ScaleBy<float>{factor.as<float>()}, stream);
+  }
 }
 void relu_forward(ConstView a, View out, Stream stream) {
   unary("relu", a, out, Relu{}, stream);

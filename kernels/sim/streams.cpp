@@ -45,6 +45,7 @@ struct CUstream_st {
   Clock clock;
   std::deque<Operation> queue;
   std::unique_ptr<CUgraph_st> capture;
+  bool capture_relaxed = false;
   bool capture_broken = false;
 };
 struct CUevent_st {
@@ -149,6 +150,20 @@ bool any_capture() {
   const auto& streams = runtime().streams;
   return std::any_of(streams.begin(), streams.end(),
                      [](const CUstream_st* s) { return s->capture != nullptr; });
+}
+
+/// Whether a capture forbids to ask for memory.
+bool any_strict_capture() {
+  return std::any_of(
+      runtime().streams.begin(), runtime().streams.end(),
+      [](const CUstream_st* s) { return s->capture != nullptr && !s->capture_relaxed; });
+}
+
+void finish_all() {
+  for (CUstream_st* stream : runtime().streams) {
+    carry_out_all(stream);
+    host_waits(stream->clock);
+  }
 }
 
 /// Calls that a capture does not survive.
@@ -401,24 +416,21 @@ cudaError_t cudaDeviceSynchronize() {
   const Guard guard(big_lock());
   ++runtime().waits;
   if (any_capture()) return break_captures();
-  for (CUstream_st* stream : runtime().streams) {
-    carry_out_all(stream);
-    host_waits(stream->clock);
-  }
+  finish_all();
   return Runtime::error == cudaErrorLaunchFailure ? cudaErrorLaunchFailure : cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
   const Guard guard(big_lock());
-  if (any_capture()) return break_captures();
+  if (any_strict_capture()) return break_captures();
   *memory = cuda_sim::device_memory().allocate(bytes);
   return *memory ? cudaSuccess : set(cudaErrorMemoryAllocation);
 }
 cudaError_t cudaFree(void* memory) {
   const Guard guard(big_lock());
   if (!memory) return cudaSuccess;
-  if (any_capture()) return break_captures();
-  cudaDeviceSynchronize();
+  if (any_strict_capture()) return break_captures();
+  if (!any_capture()) finish_all();
   if (cuda_sim::device_memory().free(memory)) return cudaSuccess;
   cuda_sim::add_report(cuda_sim::Check::Memory, "cudaFree",
                        cuda_sim::device_memory().describe(reinterpret_cast<uintptr_t>(memory)) +
@@ -600,12 +612,13 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEve
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   const Guard guard(big_lock());
   if (!stream || stream->capture) return set(cudaErrorStreamCaptureUnsupported);
   carry_out_all(stream);
   stream->capture = std::make_unique<CUgraph_st>();
   stream->capture_broken = false;
+  stream->capture_relaxed = mode == cudaStreamCaptureModeRelaxed;
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {

@@ -15,6 +15,9 @@ void multiply(ConstView, ConstView, View, Stream) {
 void affine(ConstView, double, double, View, Stream) {
   no_cuda("affine");
 }
+void scale(ConstView, ConstView, View, Stream) {
+  no_cuda("scale");
+}
 void relu_forward(ConstView, View, Stream) {
   no_cuda("relu");
 }
