@@ -113,6 +113,7 @@ TEST(TrainCuda, BetweenLogsNobodyWaitsForTheDevice) {
     TrainOptions options{.seed = 3, .device = Device::cuda(0), .cuda_graph = cuda_graph};
     Config config = smallest_config();
     config.apply_override("optimizer_config.grad_clip={max_norm: 35, norm_type: 2}");
+    config.apply_override("data.train.num_images=24");
     kestrel::Run run = build_run(config, options);
     Runner runner(*run.task, 1);
     const auto counter = std::make_shared<WaitCounter>();
