@@ -78,7 +78,7 @@ int64_t largest_batch(const Config& config, const TrainOptions& options) {
     } catch (const OutOfMemoryError&) {
       // The next smaller one is tried.
     }
-    batch = batch * 9 / 10;
+    batch = batch * 4 / 5;
   }
   forget_peak(options.device);
   say(options, fmt::format("batch: {} images fit in {} MB (one takes {} MB, each more {} MB)",

@@ -36,6 +36,8 @@ class Checkpointer {
   /// Everything that a run needs to continue from runner.resume_point(), as
   /// folder/resume.safetensors; the one before stays as folder/resume.previous.safetensors.
   void save_resume(const Runner& runner);
+  /// Waits until everything was tried once; what failed is tried again with the next save.
+  void wait() { writer_.wait(); }
   /// Waits until everything is written. Throws ModelFileError for what could not be.
   void finish() { writer_.finish(); }
   /// Time spent writing, beside the training.

@@ -114,13 +114,20 @@ void CheckpointWriter::write(Job job) {
   changed_.notify_all();
 }
 
-void CheckpointWriter::finish() {
+void CheckpointWriter::wait() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return queue_.empty() && !busy_; });
-  if (failed_.empty()) return;
-  retry_failed();
+}
+
+void CheckpointWriter::finish() {
+  wait();
+  {
+    const std::lock_guard lock(mutex_);
+    retry_failed();
+  }
   changed_.notify_all();
-  changed_.wait(lock, [&] { return queue_.empty() && !busy_; });
+  wait();
+  const std::lock_guard lock(mutex_);
   if (failed_.empty()) return;
   std::string reasons;
   for (const Failure& failure : failed_) reasons += (reasons.empty() ? "" : "; ") + failure.reason;

@@ -41,6 +41,8 @@ class CheckpointWriter {
 
   /// Returns at once. Takes the place of a job for the same file that still waits.
   void write(Job job);
+  /// Waits until everything was tried once; what failed is kept for the next time.
+  void wait();
   /// Waits until everything is written. Throws ModelFileError naming what could not be.
   void finish();
   /// Time that the thread spent writing.

@@ -74,14 +74,13 @@ TEST_F(Programs, ExitCodes) {
 }
 
 TEST_F(Programs, OutOfMemorySaysWhichBatchWouldFit) {
-  // 8192 x 8192 pixels of three floats are 768 MB an image, before the network.
-  const std::string limit = "ulimit -v 2000000; exec \"$0\" \"$@\"";
+  const std::string limit = "ulimit -v 900000; exec \"$0\" \"$@\"";
   const Finished result =
       run({"/bin/bash", "-c", limit, KESTREL_CLI, "train", "tiny.yaml", "--threads", "1", "--batch",
-           "20", "--set", "data.workers_per_gpu=0", "data.train.pipeline.2.img_scale=[1500, 1500]"},
+           "40", "--set", "data.workers_per_gpu=0", "data.train.pipeline.2.img_scale=[512, 512]"},
           folder_);
   expect_code(result, 5, "MB were asked for; tensors hold ");
-  EXPECT_NE(result.errors.find(" images would fit, this one has 20"), std::string::npos)
+  EXPECT_NE(result.errors.find(" images would fit, this one has 40"), std::string::npos)
       << result.errors;
 }
 
@@ -103,7 +102,7 @@ TEST_F(Programs, ResumeChecksWhatWasChanged) {
   const Finished accepted = resume({"--resume", "runs/tiny1", "--set", "optimizer.lr=0.001",
                                     "runner.max_epochs=2", "--ema", "--override"});
   expect_code(accepted, 0, "");
-  EXPECT_NE(accepted.output.find("changed:\n  optimizer.lr: 0.001, was 0.002"), std::string::npos)
+  EXPECT_NE(accepted.output.find("\n  optimizer.lr: 0.001, was 0.002"), std::string::npos)
       << accepted.output;
   EXPECT_NE(accepted.output.find("in epoch 1 after iteration 7"), std::string::npos)
       << accepted.output;

@@ -2,10 +2,8 @@
 // saving_run FOLDER: begins, or goes on if FOLDER has something to resume. Prints the final
 // weights; exit code 1 if they could not be saved.
 
-#include <chrono>
 #include <cstdio>
 #include <memory>
-#include <thread>
 
 #include <kestrel/engine/hooks/checkpoint_hook.h>
 #include <kestrel/engine/hooks/csv_logger_hook.h>
@@ -21,19 +19,18 @@ namespace {
 
 using namespace kestrel;
 
-/// Slow enough for the writer to write every save.
-struct SlowTask : ToyTask {
-  using ToyTask::ToyTask;
-  void load_batch() override {
-    ToyTask::load_batch();
-    std::this_thread::sleep_for(std::chrono::milliseconds(3));
-  }
+/// Has every save written before the next step, so that every run does the same operations.
+struct WaitHook : Hook {
+  explicit WaitHook(Checkpointer& c) : checkpointer(c) {}
+  void after_iter(Runner&) override { checkpointer.wait(); }
+  void after_epoch(Runner&) override { checkpointer.wait(); }
+  Checkpointer& checkpointer;
 };
 
 int train(const std::filesystem::path& folder) {
   constexpr int64_t kEpochs = 2;
   ToyModel model;
-  SlowTask task(model, 3, 2);
+  ToyTask task(model, 3, 2);
   Adam optimizer({.lr = 0.01}, make_param_groups(model));
   const auto checkpointer = std::make_shared<Checkpointer>(model, optimizer, folder);
   const auto ema = std::make_shared<ExpMomentumEmaHook>(ExpMomentumEmaOptions{}, model);
@@ -53,6 +50,7 @@ int train(const std::filesystem::path& folder) {
                   Priority::Low);
   runner.add_hook(std::make_shared<CsvLoggerHook>(folder / "results.csv"), Priority::VeryLow);
   runner.add_hook(std::make_shared<ResumeHook>(checkpointer, checkpoints), Priority::Lowest);
+  runner.add_hook(std::make_shared<WaitHook>(*checkpointer), Priority::Lowest);
   const std::filesystem::path state = resume_file(folder);
   if (std::filesystem::exists(state) || std::filesystem::exists(previous_resume_file(state))) {
     checkpointer->resume(state, runner);
