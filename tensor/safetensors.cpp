@@ -1,20 +1,18 @@
 #include <kestrel/tensor/safetensors.h>
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstring>
-#include <memory>
 #include <set>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
+
+#include <kestrel/tensor/atomic_file.h>
+#include <kestrel/tensor/file_tensor.h>
+#include <kestrel/tensor/mapped_file.h>
+#include <kestrel/tensor/safetensors_checksums.h>
 
 namespace kestrel {
 namespace {
@@ -22,6 +20,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
 constexpr uint64_t kMaxHeader = 100'000'000;
+constexpr int kMaxDepth = 3;  // an object of objects of lists
+constexpr int64_t kMaxElements = int64_t{1} << 56;
 
 constexpr std::array<std::pair<std::string_view, DType>, 8> kNames = {{{"F32", DType::Float32},
                                                                        {"F64", DType::Float64},
@@ -36,72 +36,31 @@ std::string_view format_name(DType dtype) {
   return std::ranges::find(kNames, dtype, [](const auto& entry) { return entry.second; })->first;
 }
 
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
-/// A whole file, mapped for reading.
-class MappedFile {
- public:
-  explicit MappedFile(const std::filesystem::path& path) {
-    const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat info {};
-    if (fd.get() < 0 || ::fstat(fd.get(), &info) != 0) {
-      fail<ModelFileError>("[safetensors] ", path.string(), ": ", std::strerror(errno));
-    }
-    if (!S_ISREG(info.st_mode)) {
-      fail<ModelFileError>("[safetensors] ", path.string(), ": is not a file");
-    }
-    size_ = static_cast<size_t>(info.st_size);
-    if (size_ == 0) return;
-    void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-    if (memory == MAP_FAILED) {
-      fail<ModelFileError>("[safetensors] ", path.string(), ": ", std::strerror(errno));
-    }
-    data_ = static_cast<const std::byte*>(memory);
-  }
-  ~MappedFile() {
-    if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
-  }
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  const std::byte* data() const { return data_; }
-  size_t size() const { return size_; }
-
- private:
-  const std::byte* data_ = nullptr;
-  size_t size_ = 0;
-};
+/// What the JSON reader says, without the megabytes that it may quote.
+std::string reason(const nlohmann::json::exception& error) {
+  return std::string(error.what()).substr(0, 200);
+}
 
 /// Parses the header; a name that comes twice is an error, which plain parsing would let pass.
 nlohmann::json parse_header(std::string_view text, const std::string& file) {
+  using Event = nlohmann::json::parse_event_t;
   std::vector<std::set<std::string>> open_objects;
-  const auto refuse_duplicates = [&](int /*depth*/, nlohmann::json::parse_event_t event,
-                                     nlohmann::json& value) {
-    if (event == nlohmann::json::parse_event_t::object_start) open_objects.emplace_back();
-    if (event == nlohmann::json::parse_event_t::object_end) open_objects.pop_back();
-    if (event == nlohmann::json::parse_event_t::key &&
-        !open_objects.back().insert(value.get<std::string>()).second) {
+  const auto check = [&](int depth, Event event, nlohmann::json& value) {
+    if ((event == Event::object_start || event == Event::array_start) && depth >= kMaxDepth) {
+      fail<ModelFileError>("[safetensors] ", file, ": the header is nested too deeply");
+    }
+    if (event == Event::object_start) open_objects.emplace_back();
+    if (event == Event::object_end) open_objects.pop_back();
+    if (event == Event::key && !open_objects.back().insert(value.get<std::string>()).second) {
       fail<ModelFileError>("[safetensors] ", file, ": the header has '", value.get<std::string>(),
                            "' twice");
     }
     return true;
   };
   try {
-    return nlohmann::json::parse(text, refuse_duplicates);
+    return nlohmann::json::parse(text, check);
   } catch (const nlohmann::json::exception& error) {
-    fail<ModelFileError>("[safetensors] ", file, ": the header is not JSON: ", error.what());
+    fail<ModelFileError>("[safetensors] ", file, ": the header is not JSON: ", reason(error));
   }
 }
 
@@ -137,47 +96,56 @@ Entry parse_entry(const std::string& name, const nlohmann::json& value, const st
     if (offsets.size() != 2 || offsets[0] > offsets[1]) refuse("has bad data_offsets");
     entry.begin = offsets[0];
     entry.end = offsets[1];
-    int64_t bytes = size_of(entry.dtype);
+    int64_t elements = 1;  // as if empty dimensions had one
     for (const int64_t size : sizes) {
-      if (size < 0 || __builtin_mul_overflow(bytes, size, &bytes))
-        refuse("has an impossible shape");
+      if (size < 0 || __builtin_mul_overflow(elements, std::max<int64_t>(size, 1), &elements) ||
+          elements > kMaxElements) {
+        refuse("has an impossible shape, ", entry.shape);
+      }
     }
-    if (static_cast<uint64_t>(bytes) != entry.end - entry.begin) {
+    const auto bytes = static_cast<uint64_t>(entry.shape.numel() * size_of(entry.dtype));
+    if (bytes != entry.end - entry.begin) {
       refuse("has ", entry.end - entry.begin, " bytes for ", dtype, " of shape ", entry.shape);
     }
   } catch (const nlohmann::json::exception& error) {
-    refuse("is malformed: ", error.what());
+    refuse("is malformed: ", reason(error));
   }
   return entry;
 }
 
-/// Writes all bytes or throws.
-void write_all(int fd, const void* data, size_t size, const std::string& file) {
-  const auto* at = static_cast<const char*>(data);
-  while (size > 0) {
-    const ssize_t written = ::write(fd, at, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) {
-      fail<ModelFileError>("[safetensors] writing ", file, ": ", std::strerror(errno));
+/// The metadata; an object of strings.
+std::map<std::string, std::string> parse_metadata(const nlohmann::json& value,
+                                                  const std::string& file) {
+  std::map<std::string, std::string> metadata;
+  if (!value.is_object()) fail<ModelFileError>("[safetensors] ", file, ": metadata is no object");
+  for (const auto& [key, item] : value.items()) {
+    if (!item.is_string()) {
+      fail<ModelFileError>("[safetensors] ", file, ": metadata '", key, "' is not a string");
     }
-    at += written;
-    size -= static_cast<size_t>(written);
+    metadata[key] = item.get<std::string>();
   }
+  return metadata;
 }
 
-std::string make_header(const Safetensors& contents) {
+std::string make_header(const Safetensors& contents, std::span<const Tensor> tensors) {
   nlohmann::ordered_json header;
-  if (!contents.metadata.empty()) header["__metadata__"] = contents.metadata;
+  std::map<std::string, std::string> metadata = contents.metadata;
+  safetensors::add_checksums(metadata, tensors);
+  header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (const auto& [name, tensor] : contents.tensors) {
     const uint64_t end = offset + tensor.bytes();
+    if (header.contains(name)) {
+      fail<ModelFileError>("[safetensors] there are two tensors '", name, "' to write");
+    }
     header[name] = {{"dtype", format_name(tensor.dtype())},
                     {"shape", std::vector<int64_t>(tensor.shape().begin(), tensor.shape().end())},
                     {"data_offsets", {offset, end}}};
     offset = end;
   }
-  std::string text = header.is_null() ? "{}" : header.dump();
+  std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
+  safetensors::seal_header(text);
   return text;
 }
 
@@ -191,21 +159,26 @@ const Tensor& Safetensors::at(const std::string& name) const {
 }
 
 Safetensors read_safetensors(const std::filesystem::path& path) {
-  const std::string file = path.string();
-  const auto mapped = std::make_shared<const MappedFile>(path);
+  const auto file = std::make_shared<const MappedFile>("safetensors", path);
+  return parse_safetensors(file->bytes(), path.string(), file);
+}
+
+Safetensors parse_safetensors(std::span<const std::byte> bytes, const std::string& file,
+                              const std::shared_ptr<const void>& owner) {
   uint64_t length = 0;
-  if (mapped->size() < sizeof(length)) {
-    fail<ModelFileError>("[safetensors] ", file, ": ", mapped->size(),
+  if (bytes.size() < sizeof(length)) {
+    fail<ModelFileError>("[safetensors] ", file, ": ", bytes.size(),
                          " bytes are too few for a safetensors file");
   }
-  std::memcpy(&length, mapped->data(), sizeof(length));
-  if (length > kMaxHeader || length > mapped->size() - sizeof(length)) {
+  std::memcpy(&length, bytes.data(), sizeof(length));
+  bytes = bytes.subspan(sizeof(length));
+  if (length > kMaxHeader || length > bytes.size()) {
     fail<ModelFileError>("[safetensors] ", file, ": a header of ", length,
-                         " bytes does not fit a file of ", mapped->size(),
+                         " bytes does not fit a file of ", bytes.size() + sizeof(length),
                          "; it is damaged or not a safetensors file");
   }
-  const std::string_view text(reinterpret_cast<const char*>(mapped->data()) + sizeof(length),
-                              length);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), length);
+  bytes = bytes.subspan(length);
   if (!text.starts_with('{')) {
     fail<ModelFileError>("[safetensors] ", file, ": the header does not start with '{'");
   }
@@ -214,70 +187,50 @@ Safetensors read_safetensors(const std::filesystem::path& path) {
   Safetensors contents;
   std::vector<Entry> entries;
   for (const auto& [name, value] : header.items()) {
-    if (name != "__metadata__") {
+    if (name == "__metadata__") {
+      contents.metadata = parse_metadata(value, file);
+    } else {
       entries.push_back(parse_entry(name, value, file));
-      continue;
-    }
-    for (const auto& [key, item] : value.items()) {
-      if (!item.is_string()) {
-        fail<ModelFileError>("[safetensors] ", file, ": metadata '", key, "' is not a string");
-      }
-      contents.metadata[key] = item.get<std::string>();
     }
   }
+  const auto checksums = safetensors::take_checksums(contents.metadata, text, entries.size(), file);
   std::ranges::sort(entries, {}, [](const Entry& e) { return std::pair(e.begin, e.end); });
-  const uint64_t payload = mapped->size() - sizeof(length) - length;
   uint64_t expected = 0;
   for (const Entry& entry : entries) {
-    if (entry.begin != expected || entry.end > payload) {
+    if (entry.begin != expected || entry.end > bytes.size()) {
       fail<ModelFileError>("[safetensors] ", file, ": tensor '", entry.name, "' lies at [",
                            entry.begin, ", ", entry.end, "), expected it to start at ", expected,
-                           " and end by ", payload);
+                           " and end by ", bytes.size());
     }
     expected = entry.end;
-    const std::byte* data = mapped->data() + sizeof(length) + length + entry.begin;
-    Tensor tensor = Tensor::wrap(data, entry.shape, entry.dtype, mapped);
-    const auto alignment = static_cast<uintptr_t>(size_of(entry.dtype));
-    if (reinterpret_cast<uintptr_t>(data) % alignment != 0) {
-      Tensor aligned = Tensor::empty(entry.shape, entry.dtype);
-      std::memcpy(aligned.raw(), data, aligned.bytes());
-      tensor = aligned;
+    const auto data = bytes.subspan(entry.begin, entry.end - entry.begin);
+    if (!checksums.empty() && checksums[contents.tensors.size()] != safetensors::checksum(data)) {
+      fail<ModelFileError>("[safetensors] ", file, ": tensor '", entry.name,
+                           "' does not match its checksum: the file is damaged; use another copy");
     }
-    contents.tensors.emplace_back(entry.name, std::move(tensor));
+    contents.tensors.emplace_back(
+        entry.name, tensor_of_file(data, entry.shape, entry.dtype, owner,
+                                   "[safetensors] " + file + ": tensor '" + entry.name + "'"));
   }
-  if (expected != payload) {
-    fail<ModelFileError>("[safetensors] ", file, ": ", payload - expected,
+  if (expected != bytes.size()) {
+    fail<ModelFileError>("[safetensors] ", file, ": ", bytes.size() - expected,
                          " bytes at its end belong to no tensor");
   }
   return contents;
 }
 
 void write_safetensors(const std::filesystem::path& path, const Safetensors& contents) {
-  const std::string temporary = path.string() + ".part";
-  FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (fd.get() < 0) {
-    fail<ModelFileError>("[safetensors] writing ", temporary, ": ", std::strerror(errno));
+  std::vector<Tensor> tensors;
+  for (const auto& [name, tensor] : contents.tensors) tensors.push_back(tensor.to(Device::cpu()));
+  const std::string header = make_header(contents, tensors);
+  const uint64_t length = header.size();
+  AtomicFile file("safetensors", path);
+  file.write(std::as_bytes(std::span(&length, 1)));
+  file.write(header);
+  for (const Tensor& tensor : tensors) {
+    file.write({static_cast<const std::byte*>(tensor.raw()), tensor.bytes()});
   }
-  try {
-    const std::string header = make_header(contents);
-    const uint64_t length = header.size();
-    write_all(fd.get(), &length, sizeof(length), temporary);
-    write_all(fd.get(), header.data(), header.size(), temporary);
-    for (const auto& [name, tensor] : contents.tensors) {
-      const Tensor host = tensor.to(Device::cpu());
-      write_all(fd.get(), host.raw(), host.bytes(), temporary);
-    }
-    if (::fsync(fd.get()) != 0 || ::close(fd.release()) != 0 ||
-        ::rename(temporary.c_str(), path.c_str()) != 0) {
-      fail<ModelFileError>("[safetensors] writing ", path.string(), ": ", std::strerror(errno));
-    }
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
-  const FileDescriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.get() >= 0) ::fsync(directory.get());
+  file.commit();
 }
 
 }  // namespace kestrel

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +16,7 @@ namespace kestrel {
 /// The contents of a safetensors file.
 struct Safetensors {
   std::vector<std::pair<std::string, Tensor>> tensors;  ///< In file order.
-  std::map<std::string, std::string> metadata;
+  std::map<std::string, std::string> metadata;          ///< Without the checksums.
 
   /// The tensor of that name; throws ModelFileError where there is none.
   const Tensor& at(const std::string& name) const;
@@ -21,11 +24,17 @@ struct Safetensors {
 
 /// Reads a file; its tensors are views of the mapped file and must not be written to. Every rule of
 /// the format is checked (header length and form, duplicate names, offsets without overlap or hole,
-/// sizes that fit shape and dtype): ModelFileError names the file and what is wrong.
+/// sizes that fit shape and dtype), and the checksums of files that have them: ModelFileError names
+/// the file and what is wrong.
 Safetensors read_safetensors(const std::filesystem::path& path);
 
-/// Writes a file atomically: to a temporary file beside it, synced, then renamed. An existing file
-/// stays until the new one is complete. Throws ModelFileError.
+/// The same from memory that `owner` keeps alive; `file` stands for it in messages. Without an
+/// owner the bytes have to outlive the tensors.
+Safetensors parse_safetensors(std::span<const std::byte> bytes, const std::string& file,
+                              const std::shared_ptr<const void>& owner = nullptr);
+
+/// Writes a file atomically (AtomicFile), with XXH3 checksums of the header and of every tensor in
+/// its metadata. Throws ModelFileError.
 void write_safetensors(const std::filesystem::path& path, const Safetensors& contents);
 
 }  // namespace kestrel

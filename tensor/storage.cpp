@@ -12,10 +12,10 @@ Storage::Storage(size_t bytes, Device device) : bytes_(bytes), device_(device) {
 }
 
 Storage::Storage(void* memory, size_t bytes, std::shared_ptr<const void> owner)
-    : data_(memory), bytes_(bytes), owner_(std::move(owner)) {}
+    : data_(memory), bytes_(bytes), allocated_(false), owner_(std::move(owner)) {}
 
 Storage::~Storage() {
-  if (owner_) return;
+  if (!allocated_) return;
   if (device_.is_cuda()) {
     gpu::deallocate(data_, bytes_, device_.index());
   } else {

@@ -12,7 +12,8 @@ class Storage {
  public:
   /// Uninitialised memory from the device's caching allocator.
   Storage(size_t bytes, Device device);
-  /// Memory that somebody else owns, such as a mapped file; `owner` keeps it alive.
+  /// Memory that somebody else owns, such as a mapped file; `owner` keeps it alive. Without an
+  /// owner it has to outlive the storage.
   Storage(void* memory, size_t bytes, std::shared_ptr<const void> owner);
   ~Storage();
   Storage(const Storage&) = delete;
@@ -26,6 +27,7 @@ class Storage {
   void* data_ = nullptr;
   size_t bytes_ = 0;
   Device device_;
+  bool allocated_ = true;
   std::shared_ptr<const void> owner_;
 };
 
