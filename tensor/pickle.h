@@ -1,0 +1,74 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <kestrel/tensor/byte_reader.h>
+#include <kestrel/tensor/pickle_value.h>
+
+/// Reading Python's pickles as far as torch.save writes them. Nothing is executed: opcodes and
+/// globals are looked up in lists (pickle.cpp, pickle_globals.cpp), and any other is an error.
+namespace kestrel {
+
+/// A torch storage that a pickle refers to; its bytes lie elsewhere in the file.
+struct PickledStorage {
+  std::string key;
+  DType dtype = DType::Float32;
+  int64_t elements = 0;
+  /// In old files: elements [begin, begin + elements) of the storage `key`.
+  std::optional<int64_t> begin = {};
+};
+
+/// A tensor whose value is set once the storages are known.
+struct PickledTensor {
+  PickleValue* value = nullptr;
+  size_t storage = 0;  ///< Index into Pickle::storages.
+  int64_t offset = 0;  ///< In elements, as the strides.
+  std::vector<int64_t> sizes, strides;
+};
+
+/// What a pickle holds.
+struct Pickle {
+  std::deque<PickleValue> values;  ///< Owns all of them.
+  PickleValue* root = nullptr;
+  std::vector<PickledStorage> storages;
+  std::vector<PickledTensor> tensors;
+  size_t copied = 0;  ///< Bytes, by functions of the list below.
+
+  PickleValue* make(PickleValue::Kind kind);
+  template <class T>
+  PickleValue* make(PickleValue::Kind kind, T value) {
+    PickleValue* result = make(kind);
+    result->value = std::move(value);
+    return result;
+  }
+};
+
+/// Reads one pickle from where `in` stands up to its STOP. Sizes, the number of values and their
+/// depth are bounded, and no value contains itself. Throws ModelFileError.
+Pickle read_pickle(ByteReader& in);
+
+/// The globals that a pickle may name.
+namespace pickle_globals {
+
+/// Throws ModelFileError for one that is not in the list.
+PickleValue* find(Pickle& pickle, const std::string& name, const std::string& context);
+
+/// The result of calling `function` with `arguments`, a tuple.
+PickleValue* call(Pickle& pickle, const PickleValue& function, const PickleValue& arguments,
+                  const std::string& context);
+
+/// Python's object.__setstate__ for what can have such a state.
+void set_state(Pickle& pickle, PickleValue& object, const PickleValue& state,
+               const std::string& context);
+
+/// The name of a dtype's storage, such as "FloatStorage", in torch.
+std::string_view storage_name(DType dtype);
+
+/// The storage that a persistent id stands for.
+PickleValue* load_persistent(Pickle& pickle, const PickleValue& id, const std::string& context);
+
+}  // namespace pickle_globals
+}  // namespace kestrel

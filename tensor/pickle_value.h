@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <kestrel/tensor/tensor.h>
+
+namespace kestrel {
+
+/// A value that Python pickled into a checkpoint: a tree of which parts may be shared. The as_
+/// functions throw ModelFileError where it is of another kind.
+struct PickleValue {
+  enum class Kind : uint8_t {
+    None,
+    Bool,
+    Int,
+    Float,
+    String,
+    Bytes,  ///< Python's bytes; also an integer beyond 64 bits, in two's complement.
+    Tuple,
+    List,
+    Dict,
+    Tensor,
+    Storage,  ///< Of tensors; an index, of no use by itself.
+    Name,     ///< Of a class, function or dtype, such as "torch.float32".
+  };
+  using Entry = std::pair<const PickleValue*, const PickleValue*>;
+  using Items = std::vector<const PickleValue*>;
+  using Entries = std::vector<Entry>;
+
+  Kind kind = Kind::None;
+  std::variant<std::monostate, int64_t, double, std::string, Items, Entries, kestrel::Tensor> value;
+
+  bool is(Kind k) const { return kind == k; }
+  bool as_bool() const;
+  int64_t as_int() const;
+  /// A float or an int.
+  double as_float() const;
+  /// A string, bytes or a name.
+  const std::string& as_text() const;
+  const kestrel::Tensor& as_tensor() const;
+  /// The items of a list or tuple.
+  const Items& items() const;
+  /// The entries of a dict in their order.
+  const Entries& entries() const;
+  /// The value of a dict's text key; null where there is none, and for what is no dict.
+  const PickleValue* find(std::string_view key) const;
+};
+
+/// "dict", "list", ...
+std::string_view name_of(PickleValue::Kind kind);
+
+}  // namespace kestrel
