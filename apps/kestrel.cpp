@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 
+#include "commands/convert.h"
 #include "commands/detect.h"
 #include "commands/evaluate.h"
 #include "commands/print_config.h"
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
   kestrel::apps::add_test(app);
   kestrel::apps::add_detect(app);
   kestrel::apps::add_evaluate(app);
+  kestrel::apps::add_convert(app);
   kestrel::apps::add_print_config(app);
   return kestrel::apps::run_program(app, argc, argv);
 }

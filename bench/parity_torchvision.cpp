@@ -18,7 +18,7 @@
 #include <kestrel/autograd/functions/arithmetic.h>
 #include <kestrel/detection/detectors/single_stage.h>
 #include <kestrel/engine/optimizers/optimizer.h>
-#include <kestrel/inference/weights.h>
+#include <kestrel/inference/key_map.h>
 #include <kestrel/kernels/layout.h>
 #include <kestrel/registry/registry.h>
 #include <kestrel/tensor/safetensors.h>

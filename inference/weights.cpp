@@ -1,48 +1,25 @@
 #include <kestrel/inference/weights.h>
 
-#include <array>
-#include <charconv>
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <set>
 #include <utility>
 
+#include <kestrel/inference/key_map.h>
 #include <kestrel/kernels/layout.h>
+#include <kestrel/tensor/mapped_file.h>
+#include <kestrel/tensor/pth.h>
 #include <kestrel/tensor/safetensors.h>
 
 namespace kestrel {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr const char* kFormatKey = "kestrel.format";
 constexpr const char* kConfigKey = "kestrel.config";
 constexpr const char* kClassesKey = "kestrel.classes";
-
-struct PrefixRule {
-  std::string_view torchvision;
-  std::string_view kestrel;
-  /// What follows the number after the prefix in torchvision's name, and what Kestrel puts there.
-  std::string_view after_number;
-  std::string_view kestrel_after_number;
-  int number_step = 1;  ///< torchvision before 0.14 counts activations too.
-};
-
-constexpr std::array<PrefixRule, 10> kNumbered = {{
-    {"backbone.fpn.inner_blocks.", "neck.lateral_convs.", ".0.", ".conv."},
-    {"backbone.fpn.inner_blocks.", "neck.lateral_convs.", ".", ".conv."},
-    {"backbone.fpn.layer_blocks.", "neck.fpn_convs.", ".0.", ".conv."},
-    {"backbone.fpn.layer_blocks.", "neck.fpn_convs.", ".", ".conv."},
-    {"head.classification_head.conv.", "bbox_head.cls_convs.", ".0.", ".conv."},
-    {"head.classification_head.conv.", "bbox_head.cls_convs.", ".1.", ".gn."},
-    {"head.classification_head.conv.", "bbox_head.cls_convs.", ".", ".conv.", 2},
-    {"head.regression_head.conv.", "bbox_head.reg_convs.", ".0.", ".conv."},
-    {"head.regression_head.conv.", "bbox_head.reg_convs.", ".1.", ".gn."},
-    {"head.regression_head.conv.", "bbox_head.reg_convs.", ".", ".conv.", 2},
-}};
-
-constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kPrefixes = {{
-    {"backbone.body.", "backbone."},
-    {"backbone.fpn.extra_blocks.p6.", "neck.fpn_convs.3.conv."},
-    {"backbone.fpn.extra_blocks.p7.", "neck.fpn_convs.4.conv."},
-    {"head.classification_head.cls_logits.", "bbox_head.retina_cls."},
-    {"head.regression_head.bbox_reg.", "bbox_head.retina_reg."},
-}};
 
 /// (O, I, kh, kw) to (O, kh, kw, I).
 Tensor to_channels_last(const Tensor& weight) {
@@ -50,6 +27,30 @@ Tensor to_channels_last(const Tensor& weight) {
                                 weight.dtype());
   cpu::nchw_to_nhwc(weight.view(), result.view());
   return result;
+}
+
+/// (O, kh, kw, I) to (O, I, kh, kw).
+Tensor to_channels_first(const Tensor& weight) {
+  Tensor result = Tensor::empty({weight.size(0), weight.size(3), weight.size(1), weight.size(2)},
+                                weight.dtype());
+  cpu::nhwc_to_nchw(weight.view(), result.view());
+  return result;
+}
+
+/// Kestrel's names and layouts of PyTorch's tensors.
+StateDict import_tensors(const StateDict& tensors, const fs::path& path) {
+  StateDict weights;
+  std::set<std::string> names;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.ends_with("num_batches_tracked")) continue;
+    const std::string ours = kestrel_name(name);
+    if (!names.insert(ours).second) {
+      fail<ModelFileError>("[weights] ", path.string(), ": has '", ours, "' twice, once as '", name,
+                           "'");
+    }
+    weights.emplace_back(ours, tensor.dims() == 4 ? to_channels_last(tensor) : tensor);
+  }
+  return weights;
 }
 
 std::vector<std::string> parse_classes(const std::string& text) {
@@ -61,46 +62,65 @@ std::vector<std::string> parse_classes(const std::string& text) {
   return classes;
 }
 
-}  // namespace
-
-std::string kestrel_name(std::string_view name) {
-  for (const PrefixRule& rule : kNumbered) {
-    if (!name.starts_with(rule.torchvision)) continue;
-    const std::string_view rest = name.substr(rule.torchvision.size());
-    int number = 0;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-    const std::string_view tail = rest.substr(static_cast<size_t>(end - rest.data()));
-    if (error != std::errc() || !tail.starts_with(rule.after_number)) continue;
-    return std::string(rule.kestrel) + std::to_string(number / rule.number_step) +
-           std::string(rule.kestrel_after_number) +
-           std::string(tail.substr(rule.after_number.size()));
-  }
-  for (const auto& [theirs, ours] : kPrefixes) {
-    if (name.starts_with(theirs))
-      return std::string(ours) + std::string(name.substr(theirs.size()));
-  }
-  return std::string(name);
+/// meta["CLASSES"] of MMDetection 2, or meta["dataset_meta"]["CLASSES"] or ["classes"] of 3; a
+/// single class was saved as text, not as a tuple of it.
+std::vector<std::string> classes_of(const PickleValue& checkpoint) {
+  using Kind = PickleValue::Kind;
+  const PickleValue* meta = checkpoint.find("meta");
+  if (meta && meta->find("dataset_meta")) meta = meta->find("dataset_meta");
+  if (!meta) return {};
+  const PickleValue* names = meta->find("CLASSES");
+  if (!names) names = meta->find("classes");
+  if (!names) return {};
+  if (names->is(Kind::String)) return {names->as_text()};
+  if (!names->is(Kind::Tuple) && !names->is(Kind::List)) return {};
+  std::vector<std::string> classes;
+  for (const PickleValue* name : names->items()) classes.push_back(name->as_text());
+  return classes;
 }
 
-ModelFile read_model_file(const std::filesystem::path& path) {
-  Safetensors file = read_safetensors(path);
+bool has_pth_name(const fs::path& path) {
+  return path.extension() == ".pth" || path.extension() == ".pt";
+}
+
+ModelFile read_safetensors_model(Safetensors file, const fs::path& path) {
   ModelFile result;
-  if (file.metadata.contains(kFormatKey)) {
-    result.weights = std::move(file.tensors);
-    if (const auto it = file.metadata.find(kConfigKey); it != file.metadata.end()) {
-      result.config = Config::parse(it->second, path.string());
-    }
-    if (const auto it = file.metadata.find(kClassesKey); it != file.metadata.end()) {
-      result.classes = parse_classes(it->second);
-    }
+  if (!file.metadata.contains(kFormatKey)) {
+    result.weights = import_tensors(file.tensors, path);
     return result;
   }
-  for (auto& [name, tensor] : file.tensors) {
-    if (name.ends_with("num_batches_tracked")) continue;
-    result.weights.emplace_back(kestrel_name(name),
-                                tensor.dims() == 4 ? to_channels_last(tensor) : tensor);
+  result.weights = std::move(file.tensors);
+  if (const auto it = file.metadata.find(kConfigKey); it != file.metadata.end()) {
+    result.config = Config::parse(it->second, path.string());
+  }
+  if (const auto it = file.metadata.find(kClassesKey); it != file.metadata.end()) {
+    result.classes = parse_classes(it->second);
   }
   return result;
+}
+
+/// resnet50-0676ba61.pth and the like in a folder; the last of several.
+fs::path find_with_hash(const fs::path& folder, const std::string& name) {
+  fs::path found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string file = entry.path().filename().string();
+    if (file.starts_with(name + "-") && has_pth_name(file)) {
+      found = std::max(found, entry.path());
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+ModelFile read_model_file(const fs::path& path) {
+  const auto file = std::make_shared<const MappedFile>("weights", path);
+  if (!is_pth(file->bytes()) && !has_pth_name(path)) {
+    return read_safetensors_model(parse_safetensors(file->bytes(), path.string(), file), path);
+  }
+  const PthFile pth = parse_pth(file->bytes(), path.string(), file);
+  return {.weights = import_tensors(pth.state_dict(), path), .classes = classes_of(pth.root())};
 }
 
 std::map<std::string, std::string> model_metadata(const Config& config,
@@ -112,8 +132,39 @@ std::map<std::string, std::string> model_metadata(const Config& config,
   return metadata;
 }
 
-void write_model_file(const std::filesystem::path& path, const ModelFile& contents) {
+void write_model_file(const fs::path& path, const ModelFile& contents) {
   write_safetensors(path, {contents.weights, model_metadata(contents.config, contents.classes)});
+}
+
+void export_weights(const fs::path& path, const ModelFile& contents, WeightNames names) {
+  StateDict tensors;
+  for (const auto& [name, tensor] : contents.weights) {
+    tensors.emplace_back(names == WeightNames::Torchvision ? torchvision_name(name) : name,
+                         tensor.dims() == 4 ? to_channels_first(tensor) : tensor);
+  }
+  if (has_pth_name(path)) {
+    const PthMeta meta{.classes = contents.classes};
+    write_pth(path, tensors, names == WeightNames::MMDetection ? &meta : nullptr);
+  } else {
+    write_safetensors(path, {.tensors = tensors, .metadata = {{"format", "pt"}}});
+  }
+}
+
+fs::path find_pretrained(const std::string& checkpoint) {
+  constexpr std::string_view kScheme = "torchvision://";
+  if (!checkpoint.starts_with(kScheme)) {
+    return fs::exists(checkpoint) ? fs::path(checkpoint) : fs::path();
+  }
+  const std::string name = checkpoint.substr(kScheme.size());
+  std::vector<fs::path> folders = {"weights"};
+  if (const char* folder = std::getenv("KESTREL_WEIGHTS")) folders.insert(folders.begin(), folder);
+  for (const fs::path& folder : folders) {
+    for (const char* extension : {".safetensors", ".pth"}) {
+      if (fs::exists(folder / (name + extension))) return folder / (name + extension);
+    }
+    if (const fs::path found = find_with_hash(folder, name); !found.empty()) return found;
+  }
+  return {};
 }
 
 }  // namespace kestrel

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <kestrel/layers/module.h>
@@ -13,14 +15,16 @@ namespace kestrel {
 
 /// Weights with what it takes to build the model that they are of.
 struct ModelFile {
-  StateDict weights;  ///< Kestrel's names and layouts; tensors are views of the mapped file.
+  StateDict weights;  ///< Kestrel's names and layouts; tensors may be views of the mapped file.
   Config config;      ///< The resolved config they were trained with; null in files of others.
-  std::vector<std::string> classes;  ///< By label; empty in files of others.
+  std::vector<std::string> classes;  ///< By label; empty where the file does not say.
 };
 
-/// Reads a safetensors file. Files that were not written by Kestrel are taken to be PyTorch's:
-/// convolution weights (O, I, kh, kw) are transposed to (O, kh, kw, I), num_batches_tracked is
-/// dropped, and torchvision's names become MMDetection's (kestrel_name). Throws ModelFileError.
+/// Reads a safetensors file, or a PyTorch file (.pth, read as data: nothing in it is executed);
+/// which of them it is, its first bytes say. Files that were not written by Kestrel are taken to be
+/// PyTorch's: convolution weights (O, I, kh, kw) are transposed to (O, kh, kw, I),
+/// num_batches_tracked is dropped, and names become Kestrel's (kestrel_name). Classes come from
+/// MMDetection's meta. Throws ModelFileError.
 ModelFile read_model_file(const std::filesystem::path& path);
 
 /// The metadata of a weights file that Detector::load can run.
@@ -30,9 +34,29 @@ std::map<std::string, std::string> model_metadata(const Config& config,
 /// Writes weights, config and classes as one file that Detector::load takes. Atomic.
 void write_model_file(const std::filesystem::path& path, const ModelFile& contents);
 
-/// MMDetection's name for a parameter of torchvision's RetinaNet, such as
-/// "bbox_head.cls_convs.0.conv.weight" for "head.classification_head.conv.0.0.weight"; other names
-/// unchanged.
-std::string kestrel_name(std::string_view torchvision_name);
+/// Whose names and layouts weights have in a file.
+enum class WeightNames : uint8_t {
+  Kestrel,      ///< MMDetection's names, convolutions (O, kh, kw, I).
+  MMDetection,  ///< MMDetection's names, convolutions (O, I, kh, kw).
+  Torchvision,  ///< torchvision's names, convolutions (O, I, kh, kw).
+};
+
+constexpr auto enum_names(WeightNames) {
+  return std::array{std::pair{WeightNames::Kestrel, "kestrel"},
+                    std::pair{WeightNames::MMDetection, "mmdetection"},
+                    std::pair{WeightNames::Torchvision, "torchvision"}};
+}
+
+/// Writes weights under the names and in the layout of `names`: a .pth or .pt file as torch.save
+/// writes it (for MMDetection {meta, state_dict}, else the state dict alone), or safetensors for
+/// any other extension; config goes into Kestrel's own only, which is write_model_file's. Atomic.
+/// Throws UsageError for Kestrel's layout in a .pth file.
+void export_weights(const std::filesystem::path& path, const ModelFile& contents,
+                    WeightNames names);
+
+/// Where a backbone's init_cfg points to: the file itself, or for torchvision://resnet50 the file
+/// resnet50.safetensors, resnet50.pth or resnet50-<hash>.pth in $KESTREL_WEIGHTS or ./weights.
+/// Empty where there is none.
+std::filesystem::path find_pretrained(const std::string& checkpoint);
 
 }  // namespace kestrel

@@ -1,9 +1,8 @@
 #include <kestrel/layers/module.h>
 
 #include <algorithm>
-#include <sstream>
-#include <unordered_map>
 
+#include <kestrel/layers/load_weights.h>
 #include <kestrel/tensor/random.h>
 
 namespace kestrel {
@@ -75,40 +74,7 @@ StateDict Module::state_dict() const {
 }
 
 void Module::load_state_dict(const StateDict& state) {
-  std::unordered_map<std::string, const Tensor*> given;
-  for (const auto& [name, tensor] : state) given.emplace(name, &tensor);
-  std::ostringstream missing;
-  std::ostringstream misshaped;
-  int missing_count = 0;
-  int misshaped_count = 0;
-  StateDict own = state_dict();
-  for (const auto& [name, tensor] : own) {
-    const auto it = given.find(name);
-    if (it == given.end()) {
-      missing << "\n  missing: " << name << ' ' << tensor.shape();
-      ++missing_count;
-    } else {
-      if (it->second->shape() != tensor.shape()) {
-        misshaped << "\n  shape: " << name << " is " << tensor.shape() << " in the model, "
-                  << it->second->shape() << " in the file";
-        ++misshaped_count;
-      }
-      given.erase(it);
-    }
-  }
-  std::ostringstream unexpected;
-  for (const auto& [name, tensor] : state) {
-    if (given.contains(name)) unexpected << "\n  unexpected: " << name << ' ' << tensor.shape();
-  }
-  if (missing_count + misshaped_count > 0 || !given.empty()) {
-    fail<ModelFileError>("[load_state_dict] the weights do not fit the model: ", missing_count,
-                         " missing, ", given.size(), " unexpected, ", misshaped_count,
-                         " of another shape", missing.str(), unexpected.str(), misshaped.str());
-  }
-  std::unordered_map<std::string, const Tensor*> source;
-  for (const auto& [name, tensor] : state) source.emplace(name, &tensor);
-  for (auto& [name, tensor] : own) tensor.copy_from(*source.at(name));
-  state_changed();
+  load_weights(*this, state);
 }
 
 void Module::state_changed() {

@@ -277,8 +277,7 @@ bool Machine::step_object(uint8_t opcode) {
     }
     case 0x93: {  // STACK_GLOBAL
       const std::string name = pop()->as_text();
-      stack_.push_back(
-          pickle_globals::find(pickle_, pop()->as_text() + '.' + name, in_.context()));
+      stack_.push_back(pickle_globals::find(pickle_, pop()->as_text() + '.' + name, in_.context()));
       return true;
     }
     case 'R':   // REDUCE

@@ -41,12 +41,17 @@ constexpr std::array<StorageType, 10> kStorageTypes = {{
 
 /// Only ever values, or arguments of those below.
 constexpr std::array<std::string_view, 22> kPlainNames = {
-    "torch.float32",      "torch.float64",     "torch.float16",     "torch.bfloat16",
-    "torch.int64",        "torch.int32",       "torch.int16",       "torch.int8",
-    "torch.uint8",        "torch.bool",        "torch.strided",     "torch.contiguous_format",
-    "torch.preserve_format", "torch.channels_last", "torch.Tensor", "torch.nn.parameter.Parameter",
-    "__builtin__.dict",   "builtins.dict",     "__builtin__.list",  "builtins.list",
-    "__builtin__.int",    "builtins.int"};
+    "torch.float32",         "torch.float64",
+    "torch.float16",         "torch.bfloat16",
+    "torch.int64",           "torch.int32",
+    "torch.int16",           "torch.int8",
+    "torch.uint8",           "torch.bool",
+    "torch.strided",         "torch.contiguous_format",
+    "torch.preserve_format", "torch.channels_last",
+    "torch.Tensor",          "torch.nn.parameter.Parameter",
+    "__builtin__.dict",      "builtins.dict",
+    "__builtin__.list",      "builtins.list",
+    "__builtin__.int",       "builtins.int"};
 
 /// What is called with a tuple of arguments.
 class Call {
@@ -98,7 +103,8 @@ class Call {
   template <class T>
   PickleValue* argument_or(Kind kind, T otherwise) const {
     if (args_.empty()) return pickle_.make(kind, std::move(otherwise));
-    if (!arg(0).is(kind)) fail<ModelFileError>(context_, ": ", name_, " of a ", name_of(arg(0).kind));
+    if (!arg(0).is(kind))
+      fail<ModelFileError>(context_, ": ", name_, " of a ", name_of(arg(0).kind));
     return const_cast<PickleValue*>(&arg(0));  // all values are the machine's own
   }
 

@@ -17,9 +17,9 @@ const T& get(const PickleValue& value, const char* wanted) {
 }  // namespace
 
 std::string_view name_of(Kind kind) {
-  constexpr std::array<std::string_view, 12> kNames = {
-      "None", "bool", "int", "float", "str", "bytes", "tuple", "list", "dict", "tensor",
-      "storage", "name"};
+  constexpr std::array<std::string_view, 12> kNames = {"None", "bool",   "int",     "float",
+                                                       "str",  "bytes",  "tuple",   "list",
+                                                       "dict", "tensor", "storage", "name"};
   return kNames[static_cast<size_t>(kind)];
 }
 

@@ -144,8 +144,8 @@ class TensorMaker {
   std::map<std::pair<std::string, DType>, Tensor> made_;
 };
 
-void make_tensors(Pickle& pickle, const StorageBytes& bytes, const Owner& owner,
-                  uint64_t file_size, const std::string& context) {
+void make_tensors(Pickle& pickle, const StorageBytes& bytes, const Owner& owner, uint64_t file_size,
+                  const std::string& context) {
   TensorMaker maker(bytes, owner, file_size, context);
   for (const PickledTensor& tensor : pickle.tensors) {
     tensor.value->value = maker.make(pickle, tensor);
@@ -192,8 +192,8 @@ Pickle parse_zip(Bytes bytes, const std::string& context, const Owner& owner) {
   return pickle;
 }
 
-/// Five pickles (magic number, version, system, what was saved, keys of the storages), then of every
-/// storage its number of elements and its bytes.
+/// Five pickles (magic number, version, system, what was saved, keys of the storages), then of
+/// every storage its number of elements and its bytes.
 Pickle parse_legacy(Bytes bytes, const std::string& context, const Owner& owner) {
   ByteReader in(bytes, context);
   const Pickle magic = read_pickle(in);
@@ -259,9 +259,8 @@ PthFile parse_pth(Bytes bytes, const std::string& file, const Owner& owner) {
   }
   PthFile result;
   result.file_ = context;
-  result.pickle_ = std::make_shared<const Pickle>(is_zip(bytes)
-                                                      ? parse_zip(bytes, context, owner)
-                                                      : parse_legacy(bytes, context, owner));
+  result.pickle_ = std::make_shared<const Pickle>(
+      is_zip(bytes) ? parse_zip(bytes, context, owner) : parse_legacy(bytes, context, owner));
   return result;
 }
 

@@ -38,7 +38,9 @@ class PickleWriter {
     text_ += "\x8a\x08";
     return number(value);
   }
-  PickleWriter& empty_ordered_dict() { return global("collections", "OrderedDict").op(')').op('R'); }
+  PickleWriter& empty_ordered_dict() {
+    return global("collections", "OrderedDict").op(')').op('R');
+  }
 
   const std::string& finish() { return op('.').text_; }
 

@@ -57,7 +57,8 @@ Directory find_directory(std::span<const std::byte> bytes, const std::string& co
   in.take(4);
   in.seek(in.number<uint64_t>());
   if (in.number<uint32_t>() != kZip64End) {
-    fail<ModelFileError>(context, ": the zip64 record is not where the archive says; it is damaged");
+    fail<ModelFileError>(context,
+                         ": the zip64 record is not where the archive says; it is damaged");
   }
   in.take(28);
   directory.entries = in.number<uint64_t>();

@@ -11,7 +11,7 @@
 
 #include <kestrel/autograd/functions/arithmetic.h>
 #include <kestrel/detection/detectors/single_stage.h>
-#include <kestrel/inference/weights.h>
+#include <kestrel/inference/key_map.h>
 #include <kestrel/registry/registry.h>
 
 #include "../support/on_device.h"

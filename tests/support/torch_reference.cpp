@@ -4,7 +4,7 @@
 #include <cmath>
 #include <fstream>
 
-#include <kestrel/inference/weights.h>
+#include <kestrel/inference/key_map.h>
 #include <kestrel/kernels/error.h>
 
 namespace kestrel::torch_reference {

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace kestrel {
+
+/// Kestrel's (MMDetection 2's) name for a parameter of torchvision's RetinaNet or of an older
+/// MMDetection: "bbox_head.cls_convs.0.conv.weight" for
+/// "head.classification_head.conv.0.0.weight"; other names unchanged. docs/weights.md has the
+/// table.
+std::string kestrel_name(std::string_view name);
+
+/// The inverse, with the names of torchvision from 0.14 on; names that torchvision has nothing for
+/// unchanged.
+std::string torchvision_name(std::string_view name);
+
+}  // namespace kestrel
