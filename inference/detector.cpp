@@ -39,8 +39,8 @@ Detector Detector::load(const std::filesystem::path& weights, const LoadOptions&
   ModelFile file = read_model_file(weights);
   if (file.config.is_null()) {
     fail<ModelFileError>("[detector] ", weights.string(),
-                         " has weights but does not say of which model; build the model and load "
-                         "them with read_model_file() and load_state_dict()");
+                         " has weights but does not say of which model; `kestrel convert` with "
+                         "--config writes a file that does");
   }
   try {
     auto model = build<BaseDetector>(file.config.at("model"));

@@ -42,6 +42,7 @@ std::string quote(std::string_view text) {
 // Whether YAML reads the word as this text, wherever it stands.
 bool is_plain(std::string_view text) {
   if (text.empty() || !parse_scalar(text).is_string()) return false;
+  if (text.starts_with("...")) return false;  // the end of a document
   const auto is_word = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
   };

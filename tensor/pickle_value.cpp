@@ -11,7 +11,7 @@ using Kind = PickleValue::Kind;
 template <class T>
 const T& get(const PickleValue& value, const char* wanted) {
   if (const T* found = std::get_if<T>(&value.value)) return *found;
-  fail<ModelFileError>("[pth] a ", name_of(value.kind), " is where ", wanted, " belongs");
+  fail<PickleKindError>("a ", name_of(value.kind), " is where ", wanted, " belongs");
 }
 
 }  // namespace

@@ -12,8 +12,14 @@
 
 namespace kestrel {
 
+/// A value of a checkpoint is of another kind than it was taken for.
+class PickleKindError : public ModelFileError {
+ public:
+  using ModelFileError::ModelFileError;
+};
+
 /// A value that Python pickled into a checkpoint: a tree of which parts may be shared. The as_
-/// functions throw ModelFileError where it is of another kind.
+/// functions, items() and entries() throw PickleKindError where it is of another kind.
 struct PickleValue {
   enum class Kind : uint8_t {
     None,

@@ -259,8 +259,12 @@ PthFile parse_pth(Bytes bytes, const std::string& file, const Owner& owner) {
   }
   PthFile result;
   result.file_ = context;
-  result.pickle_ = std::make_shared<const Pickle>(
-      is_zip(bytes) ? parse_zip(bytes, context, owner) : parse_legacy(bytes, context, owner));
+  try {
+    result.pickle_ = std::make_shared<const Pickle>(
+        is_zip(bytes) ? parse_zip(bytes, context, owner) : parse_legacy(bytes, context, owner));
+  } catch (const PickleKindError& error) {
+    fail<ModelFileError>(context, ": the pickle is damaged: ", error.what());
+  }
   return result;
 }
 

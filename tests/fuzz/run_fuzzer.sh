@@ -10,7 +10,7 @@ corpus=$2
 work=$3
 
 mkdir -p "$work/found"
-options=(-timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 "-artifact_prefix=$work/")
+options=(-timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 -print_funcs=0 "-artifact_prefix=$work/")
 if [[ -f $corpus.dict ]]; then options+=("-dict=$corpus.dict"); fi
 if [[ -n ${KESTREL_FUZZ_RUNS:-} ]]; then
   options+=("-runs=$KESTREL_FUZZ_RUNS")

@@ -138,7 +138,7 @@ TEST_F(WeightFiles, LayoutsAreTheirs) {
 
 TEST_F(WeightFiles, WhatAFileIsItsBytesSay) {
   fs::copy(kGolden + "2_retinanet.pth", folder_ / "renamed.safetensors");
-  EXPECT_EQ(read_model_file(folder_ / "renamed.safetensors").weights.size(), 295U);
+  EXPECT_EQ(read_model_file(folder_ / "renamed.safetensors").weights.size(), 301U);
   write_model_file(folder_ / "model.safetensors", {.weights = {{"w", Tensor::zeros({2})}}});
   fs::rename(folder_ / "model.safetensors", folder_ / "model.bin");
   EXPECT_EQ(read_model_file(folder_ / "model.bin").weights.size(), 1U);

@@ -57,19 +57,34 @@ std::string storage(const std::string& elements = "K\x04",
   return "(U\x07storage" + type + "U\x01" + "0U\x03" + "cpu" + elements + "tQ";
 }
 
-std::string tensor(const std::string& offset, const std::string& sizes, const std::string& strides) {
-  return "ctorch._utils\n_rebuild_tensor_v2\n(" + storage() + offset + "(" + sizes + "t(" + strides +
-         "t\x89}tR";
+std::string tensor(const std::string& offset, const std::string& sizes,
+                   const std::string& strides) {
+  return "ctorch._utils\n_rebuild_tensor_v2\n(" + storage() + offset + "(" + sizes + "t(" +
+         strides + "t\x89}tR";
 }
 
 TEST(HostilePth, GlobalsThatWeightsDoNotNeedAreNamed) {
-  for (const std::string global :
-       {"os system", "posix system", "nt system", "builtins eval", "builtins exec",
-        "builtins getattr", "builtins __import__", "__builtin__ apply", "subprocess Popen",
-        "subprocess check_output", "runpy _run_code", "torch load", "torch.hub load",
-        "torch.jit._script unpackage_script_module", "numpy.core.multiarray _reconstruct",
-        "operator attrgetter", "collections namedtuple", "pickle loads", "shutil rmtree",
-        "torch._utils _rebuild_sparse_tensor", "torch.storage _load_from_bytes"}) {
+  for (const std::string global : {"os system",
+                                   "posix system",
+                                   "nt system",
+                                   "builtins eval",
+                                   "builtins exec",
+                                   "builtins getattr",
+                                   "builtins __import__",
+                                   "__builtin__ apply",
+                                   "subprocess Popen",
+                                   "subprocess check_output",
+                                   "runpy _run_code",
+                                   "torch load",
+                                   "torch.hub load",
+                                   "torch.jit._script unpackage_script_module",
+                                   "numpy.core.multiarray _reconstruct",
+                                   "operator attrgetter",
+                                   "collections namedtuple",
+                                   "pickle loads",
+                                   "shutil rmtree",
+                                   "torch._utils _rebuild_sparse_tensor",
+                                   "torch.storage _load_from_bytes"}) {
     const size_t blank = global.find(' ');
     const std::string module = global.substr(0, blank);
     const std::string name = global.substr(blank + 1);
@@ -77,9 +92,8 @@ TEST(HostilePth, GlobalsThatWeightsDoNotNeedAreNamed) {
     const auto sized = [](const std::string& text) {
       return "\x8c" + std::string(1, static_cast<char>(text.size())) + text;
     };
-    for (const std::string& opcodes :
-         {"c" + module + "\n" + name + "\nU\x04true\x85R",
-          sized(module) + sized(name) + "\x93" + "U\x04true\x85R"}) {
+    for (const std::string& opcodes : {"c" + module + "\n" + name + "\nU\x04true\x85R",
+                                       sized(module) + sized(name) + "\x93" + "U\x04true\x85R"}) {
       const std::string error = error_of(with_pickle(opcodes));
       EXPECT_NE(error.find("'" + shown + "'"), std::string::npos) << shown << ": " << error;
       EXPECT_NE(error.find("nothing was executed"), std::string::npos) << error;
@@ -89,9 +103,8 @@ TEST(HostilePth, GlobalsThatWeightsDoNotNeedAreNamed) {
 
 TEST(HostilePth, OpcodesThatWeightsDoNotNeedAreNamed) {
   // Of all 256, those that Python knows and others.
-  const std::string known =
-      std::string("(.0NJKMGXUCBqrhj)t]ae}suQcRb") +
-      "\x80\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8f\x90\x93\x94\x95";
+  const std::string known = std::string("(.0NJKMGXUCBqrhj)t]ae}suQcRb") +
+                            "\x80\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8f\x90\x93\x94\x95";
   for (int opcode = 0; opcode < 256; ++opcode) {
     if (known.find(static_cast<char>(opcode)) != std::string::npos) continue;
     const std::string error = error_of(with_pickle(std::string(1, static_cast<char>(opcode))));
@@ -112,10 +125,12 @@ TEST(HostilePth, MachineIsBounded) {
     doubling += std::string("eq") + static_cast<char>(i + 1);
   }
   EXPECT_NE(error_of(with_pickle(doubling)).find("repeated too often"), std::string::npos);
-  EXPECT_NE(error_of(with_pickle(std::string(1'100'000, 'N'))).find("more than"), std::string::npos);
+  EXPECT_NE(error_of(with_pickle(std::string(1'100'000, 'N'))).find("more than"),
+            std::string::npos);
   EXPECT_NE(error_of(with_pickle("\x8b\xff\xff\xff\x7f")).find("integer of"), std::string::npos);
-  for (const std::string damaged : {"", "0", "a", "t", "h\5", "R", "b", "Q", "(K\1u", "NNs", "Na",
-                                    "K\1K\2R", "U\7storage\x85Q", "N}b", "U\xff", "X\xff\xff\xff\xff"}) {
+  for (const std::string damaged :
+       {"", "0", "a", "t", "h\5", "R", "b", "Q", "(K\1u", "NNs", "Na", "K\1K\2R", "U\7storage\x85Q",
+        "N}b", "U\xff", "X\xff\xff\xff\xff"}) {
     EXPECT_NE(error_of(with_pickle(damaged)).find("[pth] hostile.pth"), std::string::npos)
         << damaged;
   }
@@ -126,14 +141,15 @@ TEST(HostilePth, TensorsLieWithinTheirStorage) {
   const std::string huge = "\x8a\x08" + std::string("\0\0\0\0\0\0\0\x40", 8);
   const std::string negative = "J\xff\xff\xff\xff";
   for (const std::string& bad :
-       {tensor("K\1", "K\4", "K\1"), tensor("K\0", "K\5", "K\1"), tensor(negative, "K\1", "K\1"),
-        tensor("K\5", "", ""), tensor(std::string("K\0", 2), "K\2", "K\4"),
-        tensor(std::string("K\0", 2), "K\2", negative),
+       {tensor("K\1", "K\4", "K\1"), tensor(std::string("K\0", 2), "K\5", "K\1"),
+        tensor(negative, "K\1", "K\1"), tensor("K\5", "", ""),
+        tensor(std::string("K\0", 2), "K\2", "K\4"), tensor(std::string("K\0", 2), "K\2", negative),
         tensor(std::string("K\0", 2), negative, "K\1"),
         tensor(std::string("K\0", 2), huge + huge, "K\1K\1"),
         tensor(std::string("K\0", 2), "K\2", huge), tensor(huge, "K\1", "K\1"),
-        tensor(std::string("K\0", 2), "K\2K\2", "K\1"), "]" + storage("K\5") + "a" + "0" +
-            "ctorch._utils\n_rebuild_tensor_v2\n(" + storage("K\5") + "K\1(K\1t(K\1t\x89}tR",
+        tensor(std::string("K\0", 2), "K\2K\2", "K\1"),
+        "]" + storage("K\5") + "a" + "0" + "ctorch._utils\n_rebuild_tensor_v2\n(" + storage("K\5") +
+            "K\1(K\1t(K\1t\x89}tR",
         "ctorch._utils\n_rebuild_tensor_v2\n(" + storage("K\4", "ctorch\nDoubleStorage\n") +
             "K\1(K\1t(K\1t\x89}tR"}) {
     const std::string error = error_of(with_pickle(bad));
@@ -161,8 +177,8 @@ TEST(HostilePth, EveryTruncationIsRefused) {
 
 // A zip's CRCs cover the pickle and the storages; in the old form nothing covers the storages.
 TEST(HostilePth, EveryFlippedBitOfTheZipFormIsRefusedOrHarmless) {
-  const std::string whole = archive(
-      {{"data.pkl", "\x80\x02" + tensor("K\1", "K\3", "K\1") + "."}, {"data/0", "0123456789abcdef"}});
+  const std::string whole = archive({{"data.pkl", "\x80\x02" + tensor("K\1", "K\3", "K\1") + "."},
+                                     {"data/0", "0123456789abcdef"}});
   ASSERT_EQ(error_of(whole), "no error");
   const auto value = [](const std::string& bytes) {
     const Tensor tensor = parse(bytes).root().as_tensor();
@@ -184,7 +200,8 @@ TEST(HostilePth, EveryFlippedBitOfTheZipFormIsRefusedOrHarmless) {
 TEST(HostilePth, OtherFilesAreToldApart) {
   EXPECT_NE(error_of("").find("not a file that torch.save wrote"), std::string::npos);
   EXPECT_NE(error_of("\x80\x03}q\1.").find("not a file that torch.save wrote"), std::string::npos);
-  EXPECT_NE(error_of(archive({{"readme.txt", "hello"}})).find("without data.pkl"), std::string::npos);
+  EXPECT_NE(error_of(archive({{"readme.txt", "hello"}})).find("without data.pkl"),
+            std::string::npos);
   EXPECT_NE(error_of(archive({{"data.pkl", "\x80\2}."}, {"constants.pkl", "\x80\2)."}}))
                 .find("TorchScript"),
             std::string::npos);

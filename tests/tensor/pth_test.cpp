@@ -134,7 +134,7 @@ TEST_P(PthOfVersion, OtherValuesAreATree) {
 }
 
 TEST_P(PthOfVersion, DetectorsOfTorchvisionAreRead) {
-  for (const auto& [name, count] : {std::pair("retinanet", 295U), {"fasterrcnn", 152U}}) {
+  for (const auto& [name, count] : {std::pair("retinanet", 354U), {"fasterrcnn", 150U}}) {
     const auto tensors = read(name).state_dict();
     EXPECT_EQ(tensors.size(), count) << name;
     for (const auto& [key, tensor] : tensors) {
