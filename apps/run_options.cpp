@@ -99,7 +99,7 @@ void check_unchanged(const Config& config, const RunOptions& o, const StoredRun&
 
 void add_run_options(CLI::App& app, RunOptions& o) {
   app.add_option("--out", o.out, "folder for weights, logs and pictures [runs/<name>N]");
-  app.add_option("--weights", o.weights, "weights to start from (.safetensors)")
+  app.add_option("--weights", o.weights, "weights to start from (.safetensors or .pth)")
       ->check(CLI::ExistingFile);
   app.add_option("--resume", o.resume,
                  "go on with a run: its folder; without a value, the newest run of this name. "

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <kestrel/engine/pretrained.h>
-#include <kestrel/inference/weights.h>
 #include <kestrel/registry/registry.h>
 #include <kestrel/tensor/random.h>
 
@@ -56,8 +55,7 @@ Run build_run(const Config& config, const TrainOptions& options) {
   std::optional<std::filesystem::path> weights = options.weights;
   if (!weights && !run.config.load_from.is_null()) weights = run.config.load_from.as_string();
   if (weights) {
-    run.model->load_state_dict(read_model_file(*weights).weights);
-    say(options, fmt::format("weights start from {}", weights->string()));
+    say(options, load_starting_weights(*weights, *run.model));
   } else {
     const auto backbone = load_pretrained(run.config.model, *run.model);
     if (!backbone.empty()) say(options, fmt::format("backbone starts from {}", backbone.string()));

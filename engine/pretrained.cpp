@@ -1,27 +1,22 @@
 #include <kestrel/engine/pretrained.h>
 
-#include <cstdlib>
-
 #include <fmt/format.h>
 
-#include <kestrel/inference/weights.h>
+#include <kestrel/layers/load_weights.h>
 
 namespace kestrel {
+namespace {
 
-std::filesystem::path find_pretrained(const std::string& checkpoint) {
-  constexpr std::string_view kScheme = "torchvision://";
-  if (!checkpoint.starts_with(kScheme)) {
-    return std::filesystem::exists(checkpoint) ? std::filesystem::path(checkpoint)
-                                               : std::filesystem::path();
+LoadReport load_file(const std::filesystem::path& file, Module& module, const LoadRules& rules) {
+  const StateDict weights = read_model_file(file).weights;
+  try {
+    return load_weights(module, weights, rules);
+  } catch (const ModelFileError& error) {
+    fail<ModelFileError>(file.string(), ": ", error.what());
   }
-  const std::string name = checkpoint.substr(kScheme.size()) + ".safetensors";
-  std::vector<std::filesystem::path> folders = {"weights"};
-  if (const char* folder = std::getenv("KESTREL_WEIGHTS")) folders.insert(folders.begin(), folder);
-  for (const auto& folder : folders) {
-    if (std::filesystem::exists(folder / name)) return folder / name;
-  }
-  return {};
 }
+
+}  // namespace
 
 std::filesystem::path load_pretrained(const Config& model_config, Module& model) {
   const Config* backbone = model_config.find("backbone");
@@ -31,20 +26,28 @@ std::filesystem::path load_pretrained(const Config& model_config, Module& model)
   std::filesystem::path file = find_pretrained(checkpoint.as_string());
   if (file.empty()) {
     checkpoint.fail(fmt::format(
-        "'{}' was not found in $KESTREL_WEIGHTS or ./weights; put it there as safetensors, or "
-        "train "
-        "from scratch with --set model.backbone.init_cfg=None model.backbone.frozen_stages=-1 "
+        "'{}' was not found in $KESTREL_WEIGHTS or ./weights; put it there as .pth or safetensors, "
+        "or train from scratch with --set model.backbone.init_cfg=None "
+        "model.backbone.frozen_stages=-1 "
         "model.backbone.norm_eval=false",
         checkpoint.as_string()));
   }
-  StateDict backbone_state;
-  for (auto& [name, tensor] : read_model_file(file).weights) {
-    if (!name.starts_with("fc.")) backbone_state.emplace_back(name, tensor);
-  }
+  const Config* prefix = init->find("prefix");
+  const LoadRules rules{.prefix = prefix ? prefix->as_string() : "", .may_differ = {"fc."}};
   for (auto& [name, module] : model.named_modules()) {
-    if (name == "backbone") module->load_state_dict(backbone_state);
+    if (name == "backbone") load_file(file, *module, rules);
   }
   return file;
+}
+
+std::string load_starting_weights(const std::filesystem::path& file, Module& model) {
+  const LoadReport report = load_file(file, model, {.may_differ = {"bbox_head."}});
+  std::string text = fmt::format("weights start from {}", file.string());
+  if (!report.complete()) {
+    text += fmt::format(": {} of {} tensors; {}", report.loaded, model.state_dict().size(),
+                        report.differences());
+  }
+  return text;
 }
 
 }  // namespace kestrel

@@ -3,17 +3,20 @@
 #include <filesystem>
 #include <string>
 
+#include <kestrel/inference/weights.h>
 #include <kestrel/layers/module.h>
 #include <kestrel/registry/config.h>
 
 namespace kestrel {
 
-/// Where a backbone's init_cfg points to: the file itself, or for torchvision://resnet50 the file
-/// resnet50.safetensors in $KESTREL_WEIGHTS or ./weights. Empty where there is none.
-std::filesystem::path find_pretrained(const std::string& checkpoint);
-
-/// Loads the weights that a model config's backbone.init_cfg points to into the model's "backbone"
-/// and returns their file; empty where the config has none. Throws UsageError where it is absent.
+/// Loads the weights that a model config's backbone.init_cfg points to (find_pretrained) into the
+/// model's "backbone" and returns their file; empty where the config has none. A classifier's fc.*
+/// is left out; `prefix` of init_cfg takes a part of a larger model. Throws UsageError where the
+/// file is absent, ModelFileError where it does not fit.
 std::filesystem::path load_pretrained(const Config& model_config, Module& model);
+
+/// Loads weights to start training from. All of them have to fit but those of the head, which may
+/// be one for other classes. Returns what to tell: the file, and what did not fit.
+std::string load_starting_weights(const std::filesystem::path& file, Module& model);
 
 }  // namespace kestrel

@@ -46,10 +46,15 @@ void keep_prefix(StateDict& weights, const std::string& prefix, const std::strin
 }
 
 /// Puts a config into the file, after checking that the weights fit the model that it describes.
-void add_config(ModelFile& contents, const std::string& file) {
-  contents.config = Config::load(file);
+void add_config(ModelFile& contents, const ConvertOptions& o) {
+  contents.config = Config::load(o.config);
   const Config& model = contents.config.at("model");
-  build<BaseDetector>(model)->load_state_dict(contents.weights);
+  try {
+    build<BaseDetector>(model)->load_state_dict(contents.weights);
+  } catch (const ModelFileError& error) {
+    fail<ModelFileError>("[convert] ", o.in, " is not of the model in ", o.config, ": ",
+                         error.what());
+  }
   const Config* head = model.find("bbox_head");
   const Config* count = head ? head->find("num_classes") : nullptr;
   if (count && count->as_int() != static_cast<int64_t>(contents.classes.size())) {
@@ -64,7 +69,7 @@ void convert(const ConvertOptions& o) {
   ModelFile contents = read_model_file(o.in);
   if (!o.prefix.empty()) keep_prefix(contents.weights, o.prefix, o.in);
   if (!o.classes.empty()) contents.classes = o.classes;
-  if (!o.config.empty()) add_config(contents, o.config);
+  if (!o.config.empty()) add_config(contents, o);
   export_weights(o.out, contents, parse_names(names));
 
   int64_t values = 0;
