@@ -15,6 +15,8 @@ struct KeyRule {
   int step = 1;  ///< Of their numbers, where activations are counted too.
 };
 
+constexpr std::string_view kExtraBlocks = "backbone.fpn.extra_blocks.";
+
 /// torchvision's RetinaNet, 0.14 and later; tried from the top.
 constexpr std::array<KeyRule, 11> kTorchvision = {{
     {"backbone.body.", "backbone."},
@@ -86,8 +88,9 @@ std::string kestrel_name(std::string_view name) {
   return std::string(name);
 }
 
-std::string torchvision_name(std::string_view name) {
+std::string torchvision_name(std::string_view name, bool pyramid_from_c2) {
   for (const KeyRule& rule : kTorchvision) {
+    if (pyramid_from_c2 && rule.theirs.starts_with(kExtraBlocks)) continue;
     if (const auto found = match(rule.ours, name)) {
       return fill(rule.theirs, found->number, found->rest);
     }

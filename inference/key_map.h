@@ -12,7 +12,8 @@ namespace kestrel {
 std::string kestrel_name(std::string_view name);
 
 /// The inverse, with the names of torchvision from 0.14 on; names that torchvision has nothing for
-/// unchanged.
-std::string torchvision_name(std::string_view name);
+/// unchanged. In a pyramid from C2, as of Faster R-CNN, neck.fpn_convs.3 is the level of C5; in
+/// RetinaNet's, from C3, it is P6.
+std::string torchvision_name(std::string_view name, bool pyramid_from_c2 = false);
 
 }  // namespace kestrel

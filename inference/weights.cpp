@@ -137,9 +137,20 @@ void write_model_file(const fs::path& path, const ModelFile& contents) {
 }
 
 void export_weights(const fs::path& path, const ModelFile& contents, WeightNames names) {
+  if (names == WeightNames::Kestrel) {
+    if (has_pth_name(path)) {
+      fail<UsageError>("[weights] ", path.string(),
+                       ": Kestrel's own layout is written as safetensors; for PyTorch choose "
+                       "mmdetection or torchvision");
+    }
+    return write_model_file(path, contents);
+  }
+  const bool from_c2 = std::ranges::any_of(contents.weights, [](const auto& entry) {
+    return entry.first.starts_with("neck.lateral_convs.3.");
+  });
   StateDict tensors;
   for (const auto& [name, tensor] : contents.weights) {
-    tensors.emplace_back(names == WeightNames::Torchvision ? torchvision_name(name) : name,
+    tensors.emplace_back(names == WeightNames::Torchvision ? torchvision_name(name, from_c2) : name,
                          tensor.dims() == 4 ? to_channels_first(tensor) : tensor);
   }
   if (has_pth_name(path)) {

@@ -32,8 +32,10 @@ std::vector<std::string> sorted_names(const StateDict& state) {
 Config small_config() {
   Config config =
       Config::load(KESTREL_SOURCE_DIR "/configs/retinanet/retinanet_r18_fpn_1x_coco.yaml");
-  for (const char* change : {"model.neck.out_channels=8", "model.bbox_head.in_channels=8",
-                             "model.bbox_head.feat_channels=8", "model.bbox_head.num_classes=2"}) {
+  for (const char* change :
+       {"model.backbone.base_channels=8", "model.neck.in_channels=[8, 16, 32, 64]",
+        "model.neck.out_channels=8", "model.bbox_head.in_channels=8",
+        "model.bbox_head.feat_channels=8", "model.bbox_head.num_classes=2"}) {
     config.apply_override(change);
   }
   return config;
@@ -98,6 +100,12 @@ TEST(WeightNames, EarlierVersionsAreKnown) {
       {"", ""},
   };
   for (const auto& [theirs, ours] : names) EXPECT_EQ(kestrel_name(theirs), ours);
+}
+
+TEST(WeightNames, PyramidsFromC2HaveFourLevelsOfTheBackbone) {
+  EXPECT_EQ(torchvision_name("neck.fpn_convs.3.conv.bias"), "backbone.fpn.extra_blocks.p6.bias");
+  EXPECT_EQ(torchvision_name("neck.fpn_convs.3.conv.bias", true),
+            "backbone.fpn.layer_blocks.3.0.bias");
 }
 
 TEST_F(WeightFiles, GoToOthersAndBack) {
