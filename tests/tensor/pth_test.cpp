@@ -54,9 +54,9 @@ TEST_P(PthOfVersion, TensorsAreBitEqualInBothForms) {
     const PthFile file = read(form);
     const PickleValue& root = file.root();
     const std::pair<const char*, DType> dtypes[] = {
-        {"f32", DType::Float32}, {"f64", DType::Float64}, {"f16", DType::Float16},
-        {"bf16", DType::BFloat16}, {"i64", DType::Int64}, {"i32", DType::Int32},
-        {"u8", DType::UInt8}, {"bool", DType::Bool}};
+        {"f32", DType::Float32},   {"f64", DType::Float64}, {"f16", DType::Float16},
+        {"bf16", DType::BFloat16}, {"i64", DType::Int64},   {"i32", DType::Int32},
+        {"u8", DType::UInt8},      {"bool", DType::Bool}};
     for (const auto& [name, dtype] : dtypes) {
       const std::string key = std::string("dtype.") + name;
       const Tensor& tensor = at(root, key).as_tensor();
@@ -64,13 +64,11 @@ TEST_P(PthOfVersion, TensorsAreBitEqualInBothForms) {
       EXPECT_EQ(tensor.shape(), Shape({3, 5}));
       expect_golden(tensor, key);
     }
-    const std::pair<const char*, Shape> shapes[] = {{"scalar", {}},
-                                                    {"empty", {0, 3}},
-                                                    {"transposed", {4, 6}},
-                                                    {"channels_last", {2, 3, 4, 5}},
-                                                    {"every_second", {3, 4}},
-                                                    {"whole", {6, 4}},
-                                                    {"parameter", {3}}};
+    const std::pair<const char*, Shape> shapes[] = {
+        {"scalar", {}},           {"empty", {0, 3}},
+        {"transposed", {4, 6}},   {"channels_last", {2, 3, 4, 5}},
+        {"every_second", {3, 4}}, {"whole", {6, 4}},
+        {"parameter", {3}}};
     for (const auto& [name, shape] : shapes) {
       EXPECT_EQ(at(root, name).as_tensor().shape(), shape) << name;
       expect_golden(at(root, name).as_tensor(), name);
@@ -175,7 +173,8 @@ TEST_P(PthOfVersion, ATrainingLoopsDictIsRead) {
   for (const auto& [key, tensor] : file.state_dict()) {
     const auto bytes = golden_bytes(key, static_cast<size_t>(tensor.numel()), false);
     const Tensor values = tensor.to(DType::Float64);
-    for (size_t i = 0; i < bytes.size(); ++i) EXPECT_EQ(values.values<double>()[i], bytes[i]) << key;
+    for (size_t i = 0; i < bytes.size(); ++i)
+      EXPECT_EQ(values.values<double>()[i], bytes[i]) << key;
   }
   const auto& states = at(at(file.root(), "optimizer"), "state").entries();
   ASSERT_EQ(states.size(), 4U);
