@@ -29,13 +29,18 @@ std::vector<std::string> sorted_names(const StateDict& state) {
   return names;
 }
 
-Config small_config() {
-  Config config =
-      Config::load(KESTREL_SOURCE_DIR "/configs/retinanet/retinanet_r18_fpn_1x_coco.yaml");
-  for (const char* change :
-       {"model.backbone.base_channels=8", "model.neck.in_channels=[8, 16, 32, 64]",
-        "model.neck.out_channels=8", "model.bbox_head.in_channels=8",
-        "model.bbox_head.feat_channels=8", "model.bbox_head.num_classes=2"}) {
+/// A RetinaNet with few channels; 8, 16, 32 and 64 of them, or `factor` times that, after the
+/// stages.
+Config small_config(const std::string& name, int factor) {
+  Config config = Config::load(KESTREL_SOURCE_DIR "/configs/retinanet/" + name);
+  Config channels = Config::list();
+  for (const int n : {8, 16, 32, 64}) channels.push_back(n * factor);
+  for (const std::string& change :
+       {std::string("model.backbone.base_channels=8"),
+        "model.neck.in_channels=" + channels.to_json(), std::string("model.neck.out_channels=8"),
+        std::string("model.bbox_head.in_channels=8"),
+        std::string("model.bbox_head.feat_channels=8"),
+        std::string("model.bbox_head.num_classes=2")}) {
     config.apply_override(change);
   }
   return config;
@@ -64,8 +69,7 @@ class WeightFiles : public ::testing::Test {
 
 // The names in the files are those of torchvision's and MMDetection's own models.
 TEST(WeightNames, CheckpointsOfOthersHaveEveryNameOfTheModelAndNoOther) {
-  const Config config =
-      Config::load(KESTREL_SOURCE_DIR "/configs/retinanet/retinanet_r50_fpn_1x_coco.yaml");
+  const Config config = small_config("retinanet_r50_fpn_1x_coco.yaml", 4);
   const auto model = build<BaseDetector>(config.at("model"));
   const auto expected = sorted_names(model->state_dict());
   for (const char* file : {"1_retinanet", "2_retinanet", "1_mmdetection", "2_mmdetection"}) {
@@ -109,7 +113,7 @@ TEST(WeightNames, PyramidsFromC2HaveFourLevelsOfTheBackbone) {
 }
 
 TEST_F(WeightFiles, GoToOthersAndBack) {
-  const Config config = small_config();
+  const Config config = small_config("retinanet_r18_fpn_1x_coco.yaml", 1);
   const auto model = build<BaseDetector>(config.at("model"));
   Philox random(3);
   model->init_weights(random);
