@@ -1,5 +1,7 @@
 #include <CLI/CLI.hpp>
 
+#include "commands/browse.h"
+#include "commands/check_data.h"
 #include "commands/convert.h"
 #include "commands/detect.h"
 #include "commands/evaluate.h"
@@ -16,6 +18,8 @@ int main(int argc, char** argv) {
   kestrel::apps::add_detect(app);
   kestrel::apps::add_evaluate(app);
   kestrel::apps::add_convert(app);
+  kestrel::apps::add_check_data(app);
+  kestrel::apps::add_browse(app);
   kestrel::apps::add_print_config(app);
   return kestrel::apps::run_program(app, argc, argv);
 }

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include <kestrel/data/build_dataset.h>
 #include <kestrel/engine/batch_size.h>
 #include <kestrel/engine/checkpoint.h>
 #include <kestrel/engine/run_folder.h>
@@ -133,6 +134,8 @@ void add_run_options(CLI::App& app, RunOptions& o) {
   app.add_flag("--overfit-batch", o.overfit_batch,
                "train on the first batch alone: the losses must fall to nothing");
   app.add_flag("--dry-run", o.dry_run, "build everything, run one step, save nothing");
+  app.add_flag("--strict", o.strict,
+               "stop at the first image or annotation that is wrong, instead of leaving it out");
   app.add_option("--set", o.overrides, "change the config: a.b.c=value ...")->take_all();
 }
 
@@ -148,6 +151,17 @@ Device parse_device(const std::string& name) {
                      " CUDA devices; use --device cpu");
   }
   return Device::cuda(index);
+}
+
+void make_data_strict(Config& config) {
+  Config data = config.at("data");
+  for (const char* part : {"train", "val", "test"}) {
+    if (!data.contains(part)) continue;
+    Config node = data.at(part);
+    make_strict(node);
+    data.set(part, node);
+  }
+  config.set("data", data);
 }
 
 void use_threads(int64_t threads) {
@@ -183,6 +197,7 @@ void apply_run_options(Config& config, const RunOptions& o) {
     set_custom_hook(config, hook);
   }
   freeze(config, o.freeze);
+  if (o.strict) make_data_strict(config);
   set();
   if (!o.batch) return;
   std::string batch = *o.batch;

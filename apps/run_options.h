@@ -23,6 +23,7 @@ struct RunOptions {
   bool cuda_graph = false;
   bool overfit_batch = false;
   bool dry_run = false;
+  bool strict = false;
   std::optional<std::string> batch;
   bool ema = false;
   std::optional<int64_t> patience;
@@ -45,6 +46,9 @@ void apply_run_options(Config& config, const RunOptions& options);
 /// on with `stored` where given: then the config must be its own, or --override be given.
 void run_training(const Config& config, const RunOptions& options,
                   const std::optional<StoredRun>& stored);
+
+/// What is wrong with any of a config's data sets stops the run.
+void make_data_strict(Config& config);
 
 /// "cpu", "cuda" or "cuda:N"; UsageError for another name or an absent device.
 Device parse_device(const std::string& name);

@@ -2,7 +2,7 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -10,7 +10,7 @@
 #include <kestrel/data/datasets/open.h>
 #include <kestrel/engine/pretrained.h>
 #include <kestrel/engine/run_folder.h>
-#include <kestrel/registry/options.h>
+#include <kestrel/kernels/log.h>
 
 #include "program.h"
 #include "run_options.h"
@@ -42,19 +42,21 @@ fs::path config_folder() {
 
 /// The data set's own keys in place of those of the config's, its pipeline kept.
 void use_dataset(Config& config, const std::string& part, const DatasetOptions& found) {
-  Config dataset = std::visit(
-      []<class T>(const T& options) {
-        const char* type = std::is_same_v<T, CocoDatasetOptions>  ? "CocoDataset"
-                           : std::is_same_v<T, VocDatasetOptions> ? "VOCDataset"
-                                                                  : "ShapesDataset";
-        return write_options(options, type);
-      },
-      found);
+  Config dataset = to_config(found);
   dataset.erase("test_mode");
   Config data = config.at("data");
   dataset.set("pipeline", data.at(part).at("pipeline"));
   data.set(part, dataset);
   config.set("data", data);
+}
+
+/// What is wrong with the data set is told when it is opened for training.
+int64_t count_classes(const std::string& data) {
+  struct Silence {
+    WarningSink previous = set_warning_sink({});
+    ~Silence() { set_warning_sink(std::move(previous)); }
+  } silence;
+  return open_dataset({.name_or_path = data, .split = Split::Train})->num_classes();
 }
 
 /// MMDetection trains its 1x schedule with 0.01 for 16 images; the rate goes with the batch.
@@ -76,8 +78,7 @@ void use_data(Config& config, const std::string& data) {
   use_dataset(config, "train", recognise(folder, Split::Train));
   use_dataset(config, "val", recognise(folder, Split::Val));
   use_dataset(config, "test", recognise(folder, Split::Test));
-  const auto dataset = open_dataset({.name_or_path = data, .split = Split::Train});
-  config.apply_override("model.bbox_head.num_classes=" + std::to_string(dataset->num_classes()));
+  config.apply_override("model.bbox_head.num_classes=" + std::to_string(count_classes(data)));
 }
 
 /// Without pretrained weights a frozen backbone would stay random: train all of it.
@@ -148,8 +149,8 @@ int main(int argc, char** argv) {
       "train_retinanet");
   Options o;
   app.add_option("--data", o.data,
-                 "shapes (generated), a directory in COCO or VOC form, or a name such as coco "
-                 "(data/coco, then $KESTREL_DATA/coco) [shapes]");
+                 "shapes (generated), a directory in COCO, VOC or YOLO form, a YOLO data set's YAML, or "
+                 "a name such as coco (data/coco, then $KESTREL_DATA/coco) [shapes]");
   app.add_option("--config", o.config,
                  "config file to start from [retinanet_r50_fpn_1x_coco, for shapes "
                  "retinanet_r18_fpn_shapes]")

@@ -3,6 +3,7 @@
 #include <kestrel/data/datasets/shapes.h>
 #include <kestrel/data/datasets/voc.h>
 #include <kestrel/data/datasets/wrappers.h>
+#include <kestrel/data/datasets/yolo.h>
 #include <kestrel/registry/registry.h>
 
 namespace kestrel {
@@ -10,6 +11,7 @@ namespace {
 
 const Registration<Dataset, CocoDataset, CocoDatasetOptions> kCoco{"CocoDataset"};
 const Registration<Dataset, VocDataset, VocDatasetOptions> kVoc{"VOCDataset"};
+const Registration<Dataset, YoloDataset, YoloDatasetOptions> kYolo{"YOLODataset"};
 const Registration<Dataset, ShapesDataset, ShapesDatasetOptions> kShapes{"ShapesDataset"};
 
 std::unique_ptr<Dataset> build_tree(const Config& node, bool test_mode);
@@ -54,21 +56,42 @@ std::unique_ptr<Dataset> build_tree(const Config& node, bool test_mode) {
 }
 
 // The transforms belong to the innermost data set.
-const Config* find_pipeline(const Config& node) {
+const Config* innermost_pipeline(const Config& node) {
   if (const Config* list = node.find("pipeline")) return list;
-  if (const Config* inner = node.find("dataset")) return find_pipeline(*inner);
+  if (const Config* inner = node.find("dataset")) return innermost_pipeline(*inner);
   const Config* parts = node.find("datasets");
-  if (parts != nullptr && !parts->items().empty()) return find_pipeline(parts->items()[0]);
+  if (parts != nullptr && !parts->items().empty()) return innermost_pipeline(parts->items()[0]);
   return nullptr;
 }
 
 }  // namespace
 
-ConfiguredDataset build_dataset(const Config& node, bool test_mode) {
-  const Config* list = find_pipeline(node);
+const Config& find_pipeline(const Config& node) {
+  const Config* list = innermost_pipeline(node);
   if (list == nullptr) node.fail("has no pipeline");
-  Pipeline pipeline(*list);  // first: its errors need no data set
+  return *list;
+}
+
+ConfiguredDataset build_dataset(const Config& node, bool test_mode) {
+  Pipeline pipeline(find_pipeline(node));  // first: its errors need no data set
   return {build_tree(node, test_mode), std::move(pipeline)};
+}
+
+void make_strict(Config& node) {
+  if (const Config* inner = node.find("dataset")) {
+    Config strict = *inner;
+    make_strict(strict);
+    node.set("dataset", strict);
+  } else if (const Config* parts = node.find("datasets")) {
+    Config list = Config::list();
+    for (Config part : parts->items()) {
+      make_strict(part);
+      list.push_back(part);
+    }
+    node.set("datasets", list);
+  } else if (node.at("type").as_string() != "ShapesDataset") {
+    node.set("strict", true);
+  }
 }
 
 }  // namespace kestrel

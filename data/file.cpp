@@ -4,6 +4,8 @@
 #include <cstring>
 #include <memory>
 
+#include <unistd.h>
+
 #include <kestrel/data/file.h>
 #include <kestrel/kernels/error.h>
 
@@ -15,15 +17,25 @@ struct CloseFile {
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
-}  // namespace
+[[noreturn]] void fail_read(std::string_view what, const std::filesystem::path& path) {
+  fail<DataError>("[", what, "] ", path.string(), ": reading failed: ", std::strerror(errno));
+}
 
-std::vector<std::byte> read_file(std::string_view what, const std::filesystem::path& path) {
+File open_file(std::string_view what, const std::filesystem::path& path) {
   std::error_code code;
   if (std::filesystem::is_directory(path, code)) {
     fail<DataError>("[", what, "] ", path.string(), ": is a directory, not a file");
   }
-  const File file(std::fopen(path.c_str(), "rb"));
+  File file(std::fopen(path.c_str(), "rb"));
   if (!file) fail<DataError>("[", what, "] ", path.string(), ": ", std::strerror(errno));
+  return file;
+}
+
+}  // namespace
+
+std::vector<std::byte> read_file(std::string_view what, const std::filesystem::path& path) {
+  const File file = open_file(what, path);
+  std::error_code code;
   const auto size = std::filesystem::file_size(path, code);
   std::vector<std::byte> bytes(code ? 0 : size);
   size_t got = bytes.empty() ? 0 : std::fread(bytes.data(), 1, bytes.size(), file.get());
@@ -32,9 +44,30 @@ std::vector<std::byte> read_file(std::string_view what, const std::filesystem::p
   for (std::byte more[4096]; (got = std::fread(more, 1, sizeof(more), file.get())) > 0;) {
     bytes.insert(bytes.end(), more, more + got);
   }
-  if (std::ferror(file.get())) {
-    fail<DataError>("[", what, "] ", path.string(), ": reading failed: ", std::strerror(errno));
-  }
+  if (std::ferror(file.get())) fail_read(what, path);
+  return bytes;
+}
+
+PaddedFile read_padded_file(std::string_view what, const std::filesystem::path& path,
+                            size_t padding) {
+  const File file = open_file(what, path);
+  std::error_code code;
+  const auto size = std::filesystem::file_size(path, code);
+  if (code) fail<DataError>("[", what, "] ", path.string(), ": ", code.message());
+  PaddedFile out;
+  out.data = std::make_unique_for_overwrite<std::byte[]>(size + padding);
+  out.size = std::fread(out.data.get(), 1, size, file.get());
+  if (std::ferror(file.get())) fail_read(what, path);
+  std::memset(out.data.get() + out.size, 0, padding);
+  return out;
+}
+
+std::vector<std::byte> read_file_start(std::string_view what, const std::filesystem::path& path,
+                                       size_t count) {
+  const File file = open_file(what, path);
+  std::vector<std::byte> bytes(count);
+  bytes.resize(std::fread(bytes.data(), 1, count, file.get()));
+  if (std::ferror(file.get())) fail_read(what, path);
   return bytes;
 }
 
@@ -59,7 +92,7 @@ void write_file(std::string_view what, const std::filesystem::path& path,
                 std::span<const std::byte> bytes) {
   std::error_code code;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), code);
-  const std::string partial = path.string() + ".part";
+  const std::string partial = path.string() + "." + std::to_string(::getpid()) + ".part";
   bool written = false;
   if (std::FILE* file = std::fopen(partial.c_str(), "wb")) {
     written = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,19 @@ namespace kestrel {
 
 /// A whole file. Throws DataError "[what] path: reason" where it cannot be read.
 std::vector<std::byte> read_file(std::string_view what, const std::filesystem::path& path);
+
+/// A whole file with `padding` zero bytes behind it, for readers that look ahead.
+struct PaddedFile {
+  std::unique_ptr<std::byte[]> data;
+  size_t size = 0;  ///< Without the padding.
+  std::span<const std::byte> bytes() const { return {data.get(), size}; }
+};
+PaddedFile read_padded_file(std::string_view what, const std::filesystem::path& path,
+                            size_t padding);
+
+/// At most the first `count` bytes of a file.
+std::vector<std::byte> read_file_start(std::string_view what, const std::filesystem::path& path,
+                                       size_t count);
 
 /// A text file's lines without line ends and surrounding blanks, empty ones left out.
 std::vector<std::string> read_lines(std::string_view what, const std::filesystem::path& path);

@@ -16,11 +16,12 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-LoaderOptions checked(const LoaderOptions& o) {
+LoaderOptions checked(LoaderOptions o, const Dataset& dataset) {
   if (o.batch_size < 1 || o.workers < 0 || o.workers > 256 || o.prefetch < 1) {
     fail<UsageError>("[loader] batch_size must be >= 1, workers 0..256, prefetch >= 1, got ",
                      o.batch_size, ", ", o.workers, ", ", o.prefetch);
   }
+  if (dataset.strict()) o.bad_image = BadImage::Throw;
   return o;
 }
 
@@ -43,7 +44,7 @@ Loader::Loader(const Dataset& dataset, Pipeline pipeline, const EpochSampler& sa
     : dataset_(dataset),
       pipeline_(std::move(pipeline)),
       sampler_(sampler),
-      options_(checked(options)),
+      options_(checked(options, dataset)),
       groups_(2),
       order_(std::make_shared<std::vector<int64_t>>()) {
   for (int64_t i = 0; i < dataset.size(); ++i) {
@@ -105,7 +106,11 @@ std::optional<Batch> Loader::next() {
   const double begin = now();
   while (true) {
     std::unique_lock lock(mutex_);
-    if (next_taken_ >= num_batches_) return std::nullopt;
+    if (next_taken_ >= num_batches_) {
+      lock.unlock();
+      sum_up();
+      return std::nullopt;
+    }
     const int64_t index = next_taken_;
     Result result;
     if (options_.workers == 0) {
@@ -197,8 +202,20 @@ void Loader::report_bad(int64_t index, const std::string& reason) {
     const std::lock_guard lock(mutex_);
     ++stats_.bad_images;
     if (!reported_.insert(index).second) return;
+    ++left_out_;
   }
   warn("[loader] image " + std::to_string(dataset_.info(index).id) + " is left out: " + reason);
+}
+
+void Loader::sum_up() {
+  int64_t count = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (left_out_ == summed_up_) return;
+    count = summed_up_ = left_out_;
+  }
+  warn("[loader] " + std::to_string(count) + " of " + std::to_string(dataset_.size()) +
+       " images cannot be used and are left out; kestrel check-data lists them");
 }
 
 }  // namespace kestrel

@@ -28,7 +28,7 @@ struct LoaderOptions {
   int64_t workers = 2;   ///< Threads; 0: the batches are made in next().
   int64_t prefetch = 2;  ///< Batches made ahead per worker.
   uint64_t seed = 0;
-  BadImage bad_image = BadImage::Substitute;
+  BadImage bad_image = BadImage::Substitute;  ///< A strict data set's are thrown.
 };
 
 struct LoaderStats {
@@ -43,8 +43,9 @@ struct LoaderStats {
 Sample load_sample(const Dataset& dataset, int64_t index);
 
 /// Makes batches ahead of the consumer. Every random number is keyed by (seed, epoch, place in the
-/// epoch), so that the batches do not depend on the number of threads. The data set and the
-/// sampler have to outlive the loader. For one consumer thread.
+/// epoch), so that the batches do not depend on the number of threads. Warns of every image that is
+/// left out once, and of how many there are at the end of an epoch. The data set and the sampler
+/// have to outlive the loader. For one consumer thread.
 class Loader {
  public:
   Loader(const Dataset& dataset, Pipeline pipeline, const EpochSampler& sampler,
@@ -74,6 +75,7 @@ class Loader {
   std::optional<Sample> make_sample(uint64_t epoch, int64_t place, int64_t index);
   void note_size(const ImageMeta& meta, int64_t index);
   void report_bad(int64_t index, const std::string& reason);
+  void sum_up();
 
   const Dataset& dataset_;
   const Pipeline pipeline_;
@@ -90,7 +92,9 @@ class Loader {
   int64_t num_batches_ = 0;
   int64_t next_made_ = 0, next_taken_ = 0;
   bool stop_ = false;
-  std::set<int64_t> reported_;
+  std::set<int64_t> reported_;  // images that were warned of
+  int64_t left_out_ = 0;        // of them, those that did not decode
+  int64_t summed_up_ = 0;       // of these, those that the end of an epoch told of
   LoaderStats stats_;
   double started_ = 0;
 

@@ -55,4 +55,17 @@ std::string did_you_mean(std::string_view name, std::span<const std::string> can
   return nearest ? "; did you mean '" + *nearest + "'?" : std::string();
 }
 
+std::vector<std::string> nearest_first(std::string_view name,
+                                       std::span<const std::string> candidates) {
+  std::vector<std::pair<int, std::string>> ranked;
+  for (const std::string& candidate : candidates) {
+    const std::string_view beginning = std::string_view(candidate).substr(0, kLongestName);
+    ranked.emplace_back(edit_cost(name.substr(0, kLongestName), beginning), candidate);
+  }
+  std::ranges::stable_sort(ranked, {}, [](const auto& item) { return item.first; });
+  std::vector<std::string> names;
+  for (auto& item : ranked) names.push_back(std::move(item.second));
+  return names;
+}
+
 }  // namespace kestrel

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kestrel {
 
@@ -14,5 +15,9 @@ std::optional<std::string> nearest_name(std::string_view name,
 
 /// "; did you mean 'x'?", or nothing if no candidate is near.
 std::string did_you_mean(std::string_view name, std::span<const std::string> candidates);
+
+/// The candidates, those that look most like `name` first; otherwise as they come.
+std::vector<std::string> nearest_first(std::string_view name,
+                                       std::span<const std::string> candidates);
 
 }  // namespace kestrel

@@ -26,6 +26,7 @@ void add_test(CLI::App& app) {
     int64_t threads = 0;
     int64_t workers = 2;
     bool amp = false;
+    bool strict = false;
   };
   auto o = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("test", "COCO's numbers of a model on a data set");
@@ -42,6 +43,7 @@ void add_test(CLI::App& app) {
   command->add_option("--threads", o->threads, "CPU threads of the network; 0: all cores");
   command->add_option("--workers", o->workers, "threads that read images")->capture_default_str();
   command->add_flag("--amp", o->amp, "compute in bfloat16");
+  command->add_flag("--strict", o->strict, "stop at the first image or annotation that is wrong");
   command->callback([o] {
     use_threads(o->threads);
     const Device device = parse_device(o->device);
@@ -49,6 +51,7 @@ void add_test(CLI::App& app) {
     OpenDatasetOptions open{.name_or_path = o->data, .classes = detector.classes()};
     open.split = o->split == "train" ? Split::Train : o->split == "val" ? Split::Val : Split::Test;
     open.test_mode = true;
+    open.strict = o->strict;
     const auto dataset = open_dataset(open);
     if (dataset->class_names() != detector.classes()) {
       fail<UsageError>("[test] the model's classes are not those of ", o->data,

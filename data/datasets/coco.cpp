@@ -1,10 +1,9 @@
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
-#include <unordered_map>
-#include <unordered_set>
 
 #include <kestrel/data/datasets/coco.h>
-#include <kestrel/data/datasets/coco_file.h>
+#include <kestrel/data/datasets/coco_index.h>
 
 namespace kestrel {
 namespace {
@@ -15,58 +14,55 @@ fs::path join(const std::string& root, const std::string& path) {
   return fs::path(root) / path;  // an absolute path replaces the root
 }
 
-struct Labels {
-  std::vector<std::string> names;
-  std::vector<int64_t> ids;
-  std::unordered_map<int64_t, int64_t> by_id;
-  std::unordered_set<int64_t> known;  // also categories that were not asked for
-};
-
-Labels select_classes(const CocoFile& file, const std::vector<std::string>& classes,
-                      const std::string& path, Complaints& complaints) {
-  Labels labels;
+// The label of each category of the file, -1 for those that were not asked for.
+std::vector<int64_t> select_classes(const CocoIndex& index, const std::vector<std::string>& classes,
+                                    const std::string& path) {
   std::vector<std::string> present;
-  for (const auto& category : file.categories) {
-    if (!labels.known.insert(category.id).second) {
-      complaints.dropped("category ", category.id, " '", category.name,
-                         "' has the id of an earlier category");
-      continue;
-    }
-    present.push_back(category.name);
-    if (!classes.empty() && std::ranges::find(classes, category.name) == classes.end()) continue;
-    labels.by_id[category.id] = static_cast<int64_t>(labels.names.size());
-    labels.names.push_back(category.name);
-    labels.ids.push_back(category.id);
+  std::vector<int64_t> labels;
+  int64_t next = 0;
+  for (size_t i = 0; i < index.categories.size(); ++i) {
+    present.emplace_back(index.category_name(i));
+    const bool chosen =
+        classes.empty() || std::ranges::find(classes, present.back()) != classes.end();
+    labels.push_back(chosen ? next++ : -1);
   }
   if (present.empty()) fail<DataError>("[coco] ", path, ": has no categories");
   for (const auto& name : classes) {
     if (std::ranges::find(present, name) == present.end()) {
-      fail<DataError>("[coco] ", path, ": has no class '", name, "'; there are ",
-                      quoted_list(present));
+      fail<DataError>("[coco] ", path, ": has ", no_such_class(name, present));
     }
   }
   return labels;
 }
 
-// Empty where the annotation can be trained on.
-std::string why_not_trainable(const CocoFile::Record& r, const ImageInfo& image) {
-  const auto [x, y, w, h] = r.bbox;
+// The size of the picture, also where the annotations do not have it; none where that fails.
+std::optional<ImageSize> size_of(const CocoIndex::Image& image, const std::string& file,
+                                 Complaints& complaints) {
+  if (image.width > 0 && image.height > 0) return ImageSize{image.height, image.width};
+  try {
+    return read_image_size(file);
+  } catch (const DataError& error) {
+    complaints.dropped("image ", image.id, " has no width and height, and ", error.what());
+    return std::nullopt;
+  }
+}
+
+// Why an object cannot be trained on; empty where it can.
+std::string why_not_trainable(const CocoIndex::Object& o, ImageSize size) {
+  const auto [x, y, w, h] = o.bbox;
+  const double in_x = std::min<double>(x + w, static_cast<double>(size.width)) - std::max(x, 0.0);
+  const double in_y = std::min<double>(y + h, static_cast<double>(size.height)) - std::max(y, 0.0);
+  if (w >= 1 && h >= 1 && !(o.area <= 0) && in_x > 0 && in_y > 0) return {};
   std::ostringstream why;
   if (w < 1) {
     why << " has width " << w;
   } else if (h < 1) {
     why << " has height " << h;
-  } else if (r.area && *r.area <= 0) {
-    why << " has area " << *r.area;
+  } else if (o.area <= 0) {
+    why << " has area " << o.area;
   } else {
-    const double in_x =
-        std::min<double>(x + w, static_cast<double>(image.width)) - std::max(x, 0.0);
-    const double in_y =
-        std::min<double>(y + h, static_cast<double>(image.height)) - std::max(y, 0.0);
-    if (in_x <= 0 || in_y <= 0) {
-      why << " has the box [" << x << ", " << y << ", " << w << ", " << h << "] outside the "
-          << image.width << "x" << image.height << " image";
-    }
+    why << " has the box [" << x << ", " << y << ", " << w << ", " << h << "] outside the "
+        << size.width << "x" << size.height << " image";
   }
   return why.str();
 }
@@ -78,89 +74,61 @@ CocoDataset::CocoDataset(const CocoDatasetOptions& options) : Dataset("coco") {
   const fs::path folder = join(options.data_root, options.img_prefix);
   if (options.ann_file.empty()) fail<UsageError>("[coco] ann_file is not set");
   Complaints complaints("[coco] " + path, options.strict);
-  CocoFile file = read_coco_file(path, options.with_mask, complaints);
+  const CocoIndex index =
+      load_coco_index(path, options.with_mask, options.index_cache, complaints);
   std::error_code code;
   if (!fs::is_directory(folder, code)) {
     fail<DataError>("[coco] ", folder.string(), ": the folder with the images of ", path,
                     " does not exist");
   }
-  Labels labels = select_classes(file, options.classes, path, complaints);
-
-  std::unordered_map<int64_t, size_t> image_by_id;
-  std::vector<bool> usable(file.images.size(), true);
-  for (size_t i = 0; i < file.images.size(); ++i) {
-    ImageInfo& image = file.images[i];
-    if (!image_by_id.emplace(image.id, i).second) {
-      complaints.dropped("image ", image.id, " (", image.file, ") has the id of an earlier image");
-      usable[i] = false;
-      continue;
-    }
-    const std::string name = image.file;
-    image.file = (folder / name).string();
-    if (image.width > 0 && image.height > 0) continue;
-    try {
-      const ImageSize size = read_image_size(image.file);
-      image.width = size.width;
-      image.height = size.height;
-    } catch (const DataError& error) {
-      complaints.dropped("image ", image.id, " has no width and height, and ", error.what());
-      usable[i] = false;
-    }
+  const std::vector<int64_t> labels = select_classes(index, options.classes, path);
+  std::vector<std::string> names;
+  std::vector<int64_t> ids;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] < 0) continue;
+    names.emplace_back(index.category_name(i));
+    ids.push_back(index.categories[i].id);
   }
-
-  std::vector<std::vector<Annotation>> per_image(file.images.size());
-  std::unordered_set<int64_t> seen;
-  seen.reserve(file.annotations.size());
-  for (CocoFile::Record& r : file.annotations) {
-    const auto at = image_by_id.find(r.image_id);
-    const auto drop = [&](const auto&... why) {
-      complaints.dropped("annotation ", r.id, " of image ", r.image_id, why...);
-    };
-    if (at == image_by_id.end()) {
-      drop(": there is no such image");
-      continue;
-    }
-    if (!labels.known.contains(r.category_id)) {
-      drop(" has category_id ", r.category_id, ", which is not among the categories");
-      continue;
-    }
-    if (!seen.insert(r.id).second) {
-      complaints.note("annotation ", r.id, " of image ", r.image_id,
-                      " has the id of an earlier annotation");
-    }
-    const auto label = labels.by_id.find(r.category_id);
-    if (label == labels.by_id.end()) continue;
-    Annotation a;
-    a.id = r.id;
-    a.label = label->second;
-    a.bbox = r.bbox;
-    a.area = r.area.value_or(r.bbox[2] * r.bbox[3]);
-    a.crowd = r.crowd;
-    a.segmentation = std::move(r.segmentation);
-    const std::string why = why_not_trainable(r, file.images[at->second]);
-    if (!why.empty()) drop(why);
-    a.trainable = why.empty() && !r.ignore;
-    per_image[at->second].push_back(std::move(a));
-  }
+  set_classes(std::move(names), std::move(ids));
 
   constexpr int64_t kMinSide = 32;
   int64_t empty = 0, small = 0;
-  set_classes(std::move(labels.names), std::move(labels.ids));
-  reserve(static_cast<int64_t>(file.images.size()), static_cast<int64_t>(file.annotations.size()));
-  for (size_t i = 0; i < file.images.size(); ++i) {
-    if (!usable[i]) continue;
+  reserve(static_cast<int64_t>(index.images.size()), static_cast<int64_t>(index.objects.size()));
+  std::vector<Annotation> annotations;
+  size_t object = 0;
+  for (size_t i = 0; i < index.images.size(); ++i) {
+    const CocoIndex::Image& image = index.images[i];
+    std::string file = (folder / index.image_name(i)).string();
+    const std::optional<ImageSize> size = size_of(image, file, complaints);
+    annotations.clear();
+    for (; object < image.objects_end; ++object) {
+      const CocoIndex::Object& o = index.objects[object];
+      if (!size || labels[o.category] < 0) continue;
+      const std::string why = why_not_trainable(o, *size);
+      if (!why.empty()) complaints.dropped("annotation ", o.id, " of image ", image.id, why);
+      annotations.push_back(
+          {.id = o.id,
+           .label = labels[o.category],
+           .bbox = o.bbox,
+           .area = std::isnan(o.area) ? o.bbox[2] * o.bbox[3] : o.area,
+           .crowd = o.crowd != 0,
+           .trainable = why.empty() && o.ignore == 0,
+           .segmentation = index.segmentations.empty() ? nullptr : index.segmentations[object]});
+    }
+    if (!size) continue;
     if (!options.test_mode) {
-      const bool too_small = std::min(file.images[i].width, file.images[i].height) < kMinSide;
-      const bool no_objects = options.filter_empty_gt && per_image[i].empty();
+      const bool too_small = std::min(size->width, size->height) < kMinSide;
+      const bool no_objects = options.filter_empty_gt && annotations.empty();
       small += too_small;
       empty += no_objects && !too_small;
       if (too_small || no_objects) continue;
     }
-    add_image(std::move(file.images[i]), std::move(per_image[i]));
+    add_image({.id = image.id, .file = std::move(file), .width = size->width, .height = size->height},
+              annotations);
   }
-  complaints.finish();
+  finish(complaints, path, !options.test_mode);
   if (size() == 0) {
-    fail<DataError>("[coco] ", path, ": no image is left of ", file.images.size(), ": ", empty,
+    fail<DataError>("[coco] ", path, ": no image is left of ", index.images.size(), ": ", empty,
                     " without an object of the ", num_classes(), " classes, ", small,
                     " with a side under ", kMinSide, " pixels");
   }

@@ -17,6 +17,7 @@ struct CocoDatasetOptions {
   bool test_mode = false;              ///< Keep every image.
   bool with_mask = false;              ///< Keep the segmentations in memory.
   bool strict = false;                 ///< What is wrong stops instead of being dropped.
+  bool index_cache = true;             ///< Keep what a large ann_file says in a file beside it.
 
   template <class V>
   void visit(V& v) {
@@ -28,6 +29,7 @@ struct CocoDatasetOptions {
     v("test_mode", test_mode);
     v("with_mask", with_mask);
     v("strict", strict);
+    v("index_cache", index_cache);
   }
 };
 
@@ -35,7 +37,7 @@ struct CocoDatasetOptions {
 /// order of the file's categories, whatever the order of `classes`; for training only images with
 /// an annotation of these classes and with both sides >= 32; not trained on: annotations marked
 /// `ignore`, of no area, narrower or lower than 1 pixel, or wholly outside the image.
-/// Throws DataError where the file is not usable at all or nothing is left.
+/// Throws DataError where the file is not usable at all or nothing is left to train on.
 class CocoDataset : public Dataset {
  public:
   explicit CocoDataset(const CocoDatasetOptions& options);

@@ -1,15 +1,15 @@
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string_view>
 
 #include <kestrel/data/datasets/coco_file.h>
-#include <kestrel/data/file.h>
 
 namespace kestrel {
 namespace {
 
-using simdjson::ondemand::array;
+using simdjson::ondemand::field;
 using simdjson::ondemand::json_type;
 using simdjson::ondemand::object;
 using simdjson::ondemand::value;
@@ -52,41 +52,73 @@ std::optional<int64_t> integer(value v) {
   return std::nullopt;
 }
 
+// A side of an image; 0 where it is none.
+int64_t side(value v) {
+  const int64_t n = integer(v).value_or(0);
+  return n >= 1 && n <= kMaxImagePixels ? n : 0;
+}
+
 std::optional<bool> flag(value v) {
   if (const auto b = take(v.get_bool())) return b;
   const auto n = number(v);
   return n ? std::optional(*n != 0) : std::nullopt;
 }
 
-// All of the numbers of an array, or nothing where something in it is not a number.
-std::optional<std::vector<double>> numbers(value v) {
+// Hands all of the numbers of an array to f(double); false where something in it is not a number.
+template <class F>
+bool each_number(value v, F&& f) {
   auto items = take(v.get_array());
-  if (!items) return std::nullopt;
-  std::vector<double> out;
+  if (!items) return false;
   bool good = true;
   for (auto item : *items) {
     const auto n = number(item.value());
     good = good && n.has_value();
-    if (good) out.push_back(*n);
+    if (good) f(*n);
   }
+  return good;
+}
+
+std::optional<std::vector<double>> numbers(value v) {
+  std::vector<double> out;
+  const bool good = each_number(v, [&](double n) { out.push_back(n); });
   return good ? std::optional(std::move(out)) : std::nullopt;
 }
 
-// The value as it is written in the file, shortened, for messages.
-std::string written(value v) {
-  std::string text(std::string_view(v.raw_json_token()));
+bool read_bbox(value v, std::array<double, 4>& bbox) {
+  size_t count = 0;
+  const bool good = each_number(v, [&](double n) {
+    if (count < bbox.size()) bbox[count] = n;
+    ++count;
+  });
+  return good && count == bbox.size();
+}
+
+// The key of a field. Unescaping would copy every key of the file; names without a backslash are
+// as they are written.
+std::string_view key_of(field& entry) {
+  const char* raw = entry.key().raw();
+  const char* end = raw;
+  while (*end != '"' && *end != '\\') ++end;
+  if (*end == '\\') return entry.unescaped_key().value();
+  return {raw, static_cast<size_t>(end - raw)};
+}
+
+// A value as it is written in the file, shortened, for messages.
+std::string written(std::string_view token) {
+  std::string text(token.substr(0, 50));
   while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.pop_back();
   return text.size() > 40 ? text.substr(0, 40) + "..." : text;
 }
 
 bool read_run_lengths(object fields, Segmentation& out) {
   bool good = true;
-  for (auto field : fields) {
-    const std::string_view key = field.unescaped_key().value();
-    value v = field.value();
+  for (field entry : fields) {
+    const std::string_view key = key_of(entry);
+    value v = entry.value();
     if (key == "size") {
       const auto size = numbers(v);
-      if (size && size->size() == 2) {
+      const auto is_side = [](double n) { return n >= 1 && n <= kMaxImagePixels; };
+      if (size && size->size() == 2 && std::ranges::all_of(*size, is_side)) {
         out.height = static_cast<int64_t>((*size)[0]);
         out.width = static_cast<int64_t>((*size)[1]);
       }
@@ -128,17 +160,17 @@ std::shared_ptr<const Segmentation> read_segmentation(value v) {
 void read_image(object fields, int64_t index, CocoFile& out, Complaints& complaints) {
   ImageInfo info;
   std::optional<int64_t> id;
-  for (auto field : fields) {
-    const std::string_view key = field.unescaped_key().value();
-    value v = field.value();
+  for (field entry : fields) {
+    const std::string_view key = key_of(entry);
+    value v = entry.value();
     if (key == "id") {
       id = integer(v);
     } else if (key == "file_name") {
       if (const auto name = take(v.get_string())) info.file = std::string(*name);
     } else if (key == "width") {
-      info.width = integer(v).value_or(0);
+      info.width = side(v);
     } else if (key == "height") {
-      info.height = integer(v).value_or(0);
+      info.height = side(v);
     }
   }
   if (!id) return complaints.dropped("image entry ", index, " has no id that is a whole number");
@@ -150,9 +182,9 @@ void read_image(object fields, int64_t index, CocoFile& out, Complaints& complai
 void read_category(object fields, int64_t index, CocoFile& out, Complaints& complaints) {
   CocoFile::Category category;
   std::optional<int64_t> id;
-  for (auto field : fields) {
-    const std::string_view key = field.unescaped_key().value();
-    value v = field.value();
+  for (field entry : fields) {
+    const std::string_view key = key_of(entry);
+    value v = entry.value();
     if (key == "id") {
       id = integer(v);
     } else if (key == "name") {
@@ -169,12 +201,12 @@ void read_annotation(object fields, int64_t index, bool with_mask, CocoFile& out
                      Complaints& complaints) {
   CocoFile::Record record;
   std::optional<int64_t> id, image_id, category_id;
-  std::optional<std::vector<double>> bbox;
-  std::string bbox_text = "missing";
-  bool bad_segmentation = false;
-  for (auto field : fields) {
-    const std::string_view key = field.unescaped_key().value();
-    value v = field.value();
+  bool good_bbox = false, bad_segmentation = false;
+  std::string_view bbox_text = "nothing";
+  std::shared_ptr<const Segmentation> segmentation;
+  for (field entry : fields) {
+    const std::string_view key = key_of(entry);
+    value v = entry.value();
     if (key == "id") {
       id = integer(v);
     } else if (key == "image_id") {
@@ -182,17 +214,17 @@ void read_annotation(object fields, int64_t index, bool with_mask, CocoFile& out
     } else if (key == "category_id") {
       category_id = integer(v);
     } else if (key == "bbox") {
-      bbox_text = "not 4 finite numbers, starting with " + written(v);
-      bbox = numbers(v);
+      bbox_text = v.raw_json_token();
+      good_bbox = read_bbox(v, record.bbox);
     } else if (key == "area") {
-      record.area = number(v);
+      record.area = number(v).value_or(record.area);
     } else if (key == "iscrowd") {
       record.crowd = flag(v).value_or(false);
     } else if (key == "ignore") {
       record.ignore = flag(v).value_or(false);
     } else if (key == "segmentation" && with_mask) {
-      record.segmentation = read_segmentation(v);
-      bad_segmentation = record.segmentation == nullptr;
+      segmentation = read_segmentation(v);
+      bad_segmentation = segmentation == nullptr;
     }
   }
   if (!id)
@@ -207,14 +239,14 @@ void read_annotation(object fields, int64_t index, bool with_mask, CocoFile& out
   };
   if (!category_id) return drop(" has no category_id that is a whole number");
   record.category_id = *category_id;
-  if (!bbox || bbox->size() != 4) return drop(": bbox is ", bbox_text);
-  std::copy_n(bbox->begin(), 4, record.bbox.begin());
+  if (!good_bbox) return drop(": bbox is not 4 finite numbers, but ", written(bbox_text));
   if (bad_segmentation) {
     complaints.note("annotation ", record.id, " of image ", record.image_id,
                     " has a segmentation that is neither polygons nor run lengths; "
                     "its mask is left out");
   }
-  out.annotations.push_back(std::move(record));
+  out.annotations.push_back(record);
+  if (with_mask) out.segmentations.push_back(std::move(segmentation));
 }
 
 // Calls f(object, index) for the elements of an array of objects.
@@ -269,23 +301,16 @@ void read_document(simdjson::ondemand::document& document, const std::string& pa
 
 }  // namespace
 
-CocoFile read_coco_file(const std::string& path, bool with_mask, Complaints& complaints) {
-  simdjson::padded_string json;
-  {
-    auto loaded = simdjson::padded_string::load(path);
-    if (loaded.error()) {
-      read_file("coco", path);  // throws with the system's reason
-      fail<DataError>("[coco] ", path, ": ", simdjson::error_message(loaded.error()));
-    }
-    json = std::move(loaded).value_unsafe();
-  }
-  if (json.size() == 0) fail<DataError>("[coco] ", path, ": the file is empty");
+CocoFile parse_coco_file(std::string_view json, const std::string& path, bool with_mask,
+                         Complaints& complaints) {
+  static_assert(kJsonPadding >= simdjson::SIMDJSON_PADDING);
+  if (json.empty()) fail<DataError>("[coco] ", path, ": the file is empty");
   CocoFile out;
   simdjson::ondemand::parser parser;
   simdjson::ondemand::document document;
   bool begun = false;  // before, the document knows of no position
   try {
-    document = parser.iterate(json);
+    document = parser.iterate(json.data(), json.size(), json.size() + kJsonPadding);
     begun = true;
     read_document(document, path, with_mask, out, complaints);
   } catch (const simdjson::simdjson_error& error) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,7 +12,7 @@
 namespace kestrel {
 
 /// Tells of what is wrong in a data set: a warning for each of the first items and a count of the
-/// rest at the end; with `strict`, the first one is a DataError.
+/// rest at the end; with `strict`, the first one that is dropped is a DataError.
 class Complaints {
  public:
   Complaints(std::string where, bool strict) : where_(std::move(where)), strict_(strict) {}
@@ -20,6 +21,7 @@ class Complaints {
   template <class... Parts>
   void dropped(const Parts&... parts) {
     if (strict_) fail<DataError>(where_, ": ", parts...);
+    ++dropped_;
     note(parts..., "; dropped");
   }
   /// "<where>: <parts>", for what is kept.
@@ -27,25 +29,34 @@ class Complaints {
   void note(const Parts&... parts) {
     if (++count_ > kShown) return;
     std::ostringstream text;
-    text << where_ << ": ";
     (text << ... << parts);
-    warn(text.str());
+    tell(text.str());
   }
+  /// Tells again what an earlier reading of the same file told: its shown() and its counts.
+  void repeat(std::span<const std::string> shown, int64_t count, int64_t dropped);
   /// Says how many were not shown.
-  void finish() const {
-    if (count_ > kShown) {
-      warn(where_ + ": and " + std::to_string(count_ - kShown) + " more of such problems");
-    }
-  }
+  void finish() const;
+
+  bool strict() const { return strict_; }
+  int64_t count() const { return count_; }
+  int64_t num_dropped() const { return dropped_; }
+  /// What was told, without "<where>: ".
+  const std::vector<std::string>& shown() const { return shown_; }
 
  private:
+  void tell(std::string text);
+
   static constexpr int64_t kShown = 100;
   std::string where_;
   bool strict_ = false;
-  int64_t count_ = 0;
+  int64_t count_ = 0, dropped_ = 0;
+  std::vector<std::string> shown_;
 };
 
-/// "'a', 'b', 'c'", cut after a few dozen.
+/// "'a', 'b', 'c'", cut after a hundred.
 std::string quoted_list(const std::vector<std::string>& names);
+
+/// "no class 'x'; there are 'a', 'b'", what looks most like x first.
+std::string no_such_class(const std::string& name, const std::vector<std::string>& there_are);
 
 }  // namespace kestrel

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <utility>
 
+#include <kestrel/data/datasets/complaints.h>
 #include <kestrel/data/datasets/dataset.h>
 #include <kestrel/kernels/error.h>
 
@@ -47,9 +49,9 @@ void Dataset::set_classes(std::vector<std::string> names, std::vector<int64_t> i
   }
 }
 
-void Dataset::add_image(ImageInfo info, std::vector<Annotation> annotations) {
+void Dataset::add_image(ImageInfo info, const std::vector<Annotation>& annotations) {
   images_.push_back(std::move(info));
-  for (Annotation& a : annotations) annotations_.push_back(std::move(a));
+  annotations_.insert(annotations_.end(), annotations.begin(), annotations.end());
   first_annotation_.push_back(annotations_.size());
 }
 
@@ -57,6 +59,19 @@ void Dataset::reserve(int64_t images, int64_t annotations) {
   images_.reserve(static_cast<size_t>(images));
   first_annotation_.reserve(static_cast<size_t>(images) + 1);
   annotations_.reserve(static_cast<size_t>(annotations));
+}
+
+void Dataset::finish(const Complaints& complaints, const std::string& file, bool training) {
+  complaints.finish();
+  set_strict(complaints.strict());
+  num_dropped_ = complaints.num_dropped();
+  const auto can_be_learnt = [](const Annotation& a) {
+    return a.trainable && !a.crowd && !a.difficult;
+  };
+  if (!training || size() == 0 || std::ranges::any_of(annotations_, can_be_learnt)) return;
+  fail<DataError>("[", name_, "] ", file, ": none of the ", size(),
+                  " images has an object to train on (of ", annotations_.size(),
+                  " annotations left, all are crowds, difficult, ignored or degenerate)");
 }
 
 }  // namespace kestrel

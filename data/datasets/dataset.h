@@ -12,6 +12,8 @@
 
 namespace kestrel {
 
+class Complaints;
+
 /// The outline of an object in COCO's three forms; one of them is filled.
 struct Segmentation {
   std::vector<std::vector<double>> polygons;  ///< Each x0, y0, x1, y1, ...
@@ -74,15 +76,23 @@ class Dataset {
   /// The pixels. Throws DataError naming the file.
   virtual Image load(int64_t index) const;
 
-  /// For messages: "coco", "voc", "shapes".
+  /// For messages: "coco", "voc", "yolo", "shapes".
   const std::string& name() const { return name_; }
+  /// Whether an image that does not load stops what reads it, instead of being left out.
+  bool strict() const { return strict_; }
+  /// Annotations and images that were wrong and are not in the set.
+  int64_t num_dropped() const { return num_dropped_; }
 
  protected:
   explicit Dataset(std::string name) : name_(std::move(name)) {}
   /// Sets the classes; ids empty: label + 1.
   void set_classes(std::vector<std::string> names, std::vector<int64_t> ids = {});
-  void add_image(ImageInfo info, std::vector<Annotation> annotations);
+  void add_image(ImageInfo info, const std::vector<Annotation>& annotations);
   void reserve(int64_t images, int64_t annotations);
+  void set_strict(bool strict) { strict_ = strict; }
+  /// To be called when all is added: counts what was dropped and says how much more was wrong than
+  /// was told. With `training`, throws DataError naming `file` where no object is left to train on.
+  void finish(const Complaints& complaints, const std::string& file, bool training);
 
  private:
   std::string name_;
@@ -91,6 +101,8 @@ class Dataset {
   std::vector<ImageInfo> images_;
   std::vector<Annotation> annotations_;
   std::vector<size_t> first_annotation_{0};
+  bool strict_ = false;
+  int64_t num_dropped_ = 0;
 };
 
 }  // namespace kestrel

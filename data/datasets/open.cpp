@@ -4,7 +4,9 @@
 
 #include <kestrel/data/datasets/complaints.h>
 #include <kestrel/data/datasets/open.h>
+#include <kestrel/data/datasets/yolo_yaml.h>
 #include <kestrel/kernels/error.h>
+#include <kestrel/registry/options.h>
 
 namespace kestrel {
 namespace {
@@ -15,7 +17,8 @@ constexpr const char* kTrees =
     "  COCO:  annotations/instances_train2017.json, annotations/instances_val2017.json,\n"
     "         train2017/*.jpg, val2017/*.jpg\n"
     "  VOC:   Annotations/*.xml, JPEGImages/*.jpg, ImageSets/Main/{train,val,test}.txt\n"
-    "         (or VOCdevkit/VOC2007 with these in it)";
+    "         (or VOCdevkit/VOC2007 with these in it)\n"
+    "  YOLO:  data.yaml with train, val and names, images/train/*.jpg, labels/train/*.txt";
 
 bool has_directory(const fs::path& path) {
   std::error_code code;
@@ -118,6 +121,23 @@ std::optional<VocDatasetOptions> find_voc(const fs::path& given, Split split) {
                   words(split).front(), ".txt); there are ", quoted_list(names));
 }
 
+// data.yaml, or whatever it is called.
+std::optional<YoloDatasetOptions> find_yolo(const fs::path& path, Split split) {
+  const auto options = [&](const fs::path& file) {
+    return YoloDatasetOptions{.ann_file = file.string(), .split = to_string(split)};
+  };
+  if (has_file(path)) return options(path);
+  for (const char* extension : {".yaml", ".yml"}) {
+    if (has_file(path / ("data" + std::string(extension)))) {
+      return options(path / ("data" + std::string(extension)));
+    }
+    for (const fs::path& file : files_with(path, extension)) {
+      if (is_yolo_yaml(file)) return options(file);
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 const char* to_string(Split split) {
@@ -125,21 +145,30 @@ const char* to_string(Split split) {
   return kNames[static_cast<size_t>(split)];
 }
 
-DatasetOptions recognise(const fs::path& directory, Split split) {
-  if (!has_directory(directory)) {
-    fail<DataError>("[data] ", directory.string(), ": there is no such directory");
+DatasetOptions recognise(const fs::path& path, Split split) {
+  if (has_directory(path)) {
+    if (auto coco = find_coco(path, split)) return *coco;
+    if (auto voc = find_voc(path, split)) return *voc;
+  } else if (!has_file(path)) {
+    fail<DataError>("[data] ", path.string(), ": there is no such directory or file");
   }
-  if (auto coco = find_coco(directory, split)) return *coco;
-  if (auto voc = find_voc(directory, split)) return *voc;
-  fail<DataError>("[data] ", directory.string(),
-                  ": is not a data set in COCO or VOC form. Expected in it:\n", kTrees);
+  if (auto yolo = find_yolo(path, split)) return *yolo;
+  fail<DataError>("[data] ", path.string(),
+                  ": is not a data set in COCO, VOC or YOLO form. Expected in it:\n", kTrees);
+}
+
+Config to_config(const DatasetOptions& options) {
+  constexpr std::array kTypes = {"CocoDataset", "VOCDataset", "YOLODataset", "ShapesDataset"};
+  static_assert(kTypes.size() == std::variant_size_v<DatasetOptions>);
+  return std::visit([&](const auto& o) { return write_options(o, kTypes[options.index()]); },
+                    options);
 }
 
 fs::path find_dataset(const std::string& name_or_path) {
   if (name_or_path.empty()) {
     fail<UsageError>("[data] no data set given; use shapes, coco or a directory");
   }
-  if (has_directory(name_or_path)) return name_or_path;
+  if (has_directory(name_or_path) || has_file(name_or_path)) return name_or_path;
   std::vector<fs::path> places;
   if (name_or_path.find('/') == std::string::npos) {
     places.push_back(fs::path("data") / name_or_path);
@@ -165,6 +194,9 @@ std::unique_ptr<Dataset> make_dataset(const DatasetOptions& options) {
     std::unique_ptr<Dataset> operator()(const VocDatasetOptions& o) const {
       return std::make_unique<VocDataset>(o);
     }
+    std::unique_ptr<Dataset> operator()(const YoloDatasetOptions& o) const {
+      return std::make_unique<YoloDataset>(o);
+    }
     std::unique_ptr<Dataset> operator()(const ShapesDatasetOptions& o) const {
       return std::make_unique<ShapesDataset>(o);
     }
@@ -182,16 +214,13 @@ std::unique_ptr<Dataset> open_dataset(const OpenDatasetOptions& options) {
     return make_dataset(shapes);
   }
   DatasetOptions found = recognise(find_dataset(options.name_or_path), options.split);
-  if (auto* coco = std::get_if<CocoDatasetOptions>(&found)) {
-    coco->classes = options.classes;
-    coco->test_mode = test_mode;
-    coco->with_mask = options.with_mask;
-    coco->strict = options.strict;
-  } else if (auto* voc = std::get_if<VocDatasetOptions>(&found)) {
-    voc->classes = options.classes;
-    voc->test_mode = test_mode;
-    voc->strict = options.strict;
-  }
+  const auto set = [&](auto& o) {
+    o.classes = options.classes;
+    if constexpr (requires { o.test_mode; }) o.test_mode = test_mode;
+    if constexpr (requires { o.strict; }) o.strict = options.strict;
+    if constexpr (requires { o.with_mask; }) o.with_mask = options.with_mask;
+  };
+  std::visit(set, found);
   return make_dataset(found);
 }
 

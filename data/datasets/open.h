@@ -10,6 +10,8 @@
 #include <kestrel/data/datasets/coco.h>
 #include <kestrel/data/datasets/shapes.h>
 #include <kestrel/data/datasets/voc.h>
+#include <kestrel/data/datasets/yolo.h>
+#include <kestrel/registry/config.h>
 
 namespace kestrel {
 
@@ -19,16 +21,22 @@ enum class Split { Train, Val, Test };
 const char* to_string(Split split);
 
 /// The options of the data set that was found; nothing is read yet.
-using DatasetOptions = std::variant<CocoDatasetOptions, VocDatasetOptions, ShapesDatasetOptions>;
+using DatasetOptions =
+    std::variant<CocoDatasetOptions, VocDatasetOptions, YoloDatasetOptions, ShapesDatasetOptions>;
 
 /// Decides what a directory is: COCO (annotations/instances_train2017.json with train2017/, or any
-/// annotations/*.json whose names say train, val or test), or VOC (Annotations, JPEGImages,
-/// ImageSets/Main; also as VOCdevkit/VOC2007 below it). Throws DataError saying what was looked for
-/// where it is neither.
-DatasetOptions recognise(const std::filesystem::path& directory, Split split);
+/// annotations/*.json whose names say train, val or test), VOC (Annotations, JPEGImages,
+/// ImageSets/Main; also as VOCdevkit/VOC2007 below it), or YOLO (a .yaml with train, val and names).
+/// A file is taken for the YAML of a YOLO data set. Throws DataError saying what was looked for
+/// where it is none of these.
+DatasetOptions recognise(const std::filesystem::path& path, Split split);
 
-/// "shapes"; a directory; or a name such as "coco", looked for as data/<name>, then
-/// $KESTREL_DATA/<name>. Throws DataError with the tree that is expected where nothing is found.
+/// The options as a config's data.train, with their type.
+Config to_config(const DatasetOptions& options);
+
+/// "shapes"; a directory or a YOLO data set's YAML; or a name such as "coco", looked for as
+/// data/<name>, then $KESTREL_DATA/<name>. Throws DataError with the tree that is expected where
+/// nothing is found.
 std::filesystem::path find_dataset(const std::string& name_or_path);
 
 struct OpenDatasetOptions {

@@ -25,6 +25,12 @@ std::optional<double> number(const char* text) {
   return value;
 }
 
+// A side of an image; 0 where the text is none.
+int64_t side(const char* text) {
+  const double value = number(text).value_or(0);
+  return value >= 1 && value <= kMaxImagePixels ? static_cast<int64_t>(value) : 0;
+}
+
 // The first token of a line: class lists of VOC have a second column.
 std::string first_token(const std::string& line) {
   return line.substr(0, line.find_first_of(" \t"));
@@ -88,7 +94,7 @@ struct Reader {
   const std::vector<std::string>& classes;
   Complaints& complaints;
   int64_t next_id = 1;
-  std::set<std::string> unknown;
+  std::set<std::string> found{};  // the names of all objects
 
   void read_object(const pugi::xml_node& node, int64_t index, const std::string& file,
                    const ImageInfo& image, std::vector<Annotation>& out) {
@@ -97,12 +103,10 @@ struct Reader {
       complaints.dropped(file, ": object ", index, " (", name.empty() ? "no name" : name, ") ",
                          why...);
     };
+    found.insert(name);
     const auto label = std::ranges::find(classes, name);
     if (label == classes.end()) {
-      if (options.classes.empty())
-        drop("is of an unknown class");
-      else
-        unknown.insert(name);  // a subset was asked for
+      if (options.classes.empty()) drop("is of an unknown class");  // else a subset was asked for
       return;
     }
     const pugi::xml_node box = node.child("bndbox");
@@ -137,6 +141,19 @@ struct Reader {
   }
 };
 
+// Of the classes that were asked for, a part of the set may have none; but not of any of them.
+void check_classes(const VocDatasetOptions& options, const std::set<std::string>& found,
+                   const std::string& list, Complaints& complaints) {
+  const std::vector<std::string> there_are(found.begin(), found.end());
+  const bool any = std::ranges::any_of(options.classes,
+                                       [&](const auto& name) { return found.contains(name); });
+  for (const std::string& name : options.classes) {
+    if (found.contains(name)) continue;
+    if (!any) fail<DataError>("[voc] ", list, ": has ", no_such_class(name, there_are));
+    complaints.note(list, " has ", no_such_class(name, there_are));
+  }
+}
+
 }  // namespace
 
 const std::vector<std::string>& voc_classes() {
@@ -165,9 +182,9 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
   }
 
   Complaints complaints("[voc] " + root.string(), options.strict);
-  Reader reader{options, classes, complaints, 1, {}};
+  Reader reader{options, classes, complaints};
   constexpr int64_t kMinSide = 32;
-  int64_t empty = 0, small = 0, matched = 0;
+  int64_t empty = 0, small = 0;
   std::set<std::string> seen;
   for (size_t line = 0; line < lines.size(); ++line) {
     const std::string id = first_token(lines[line]);
@@ -191,9 +208,8 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
     ImageInfo image;
     image.id = static_cast<int64_t>(line) + 1;
     image.file = find_image(root, id, node);
-    image.width = static_cast<int64_t>(number(node.child("size").child_value("width")).value_or(0));
-    image.height =
-        static_cast<int64_t>(number(node.child("size").child_value("height")).value_or(0));
+    image.width = side(node.child("size").child_value("width"));
+    image.height = side(node.child("size").child_value("height"));
     if (image.width <= 0 || image.height <= 0) {
       try {
         const ImageSize size = read_image_size(image.file);
@@ -209,7 +225,6 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
     for (const auto& object : node.children("object")) {
       reader.read_object(object, ++index, file, image, objects);
     }
-    matched += static_cast<int64_t>(objects.size());
     if (!options.test_mode) {
       const bool too_small = std::min(image.width, image.height) < kMinSide;
       const bool no_objects = options.filter_empty_gt && objects.empty();
@@ -219,13 +234,9 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
     }
     add_image(std::move(image), std::move(objects));
   }
-  complaints.finish();
   set_classes(classes);
-  if (!options.classes.empty() && matched == 0) {
-    fail<DataError>("[voc] ", list.string(), ": no object is of the classes ",
-                    quoted_list(options.classes), "; there are ",
-                    quoted_list({reader.unknown.begin(), reader.unknown.end()}));
-  }
+  check_classes(options, reader.found, list.string(), complaints);
+  finish(complaints, list.string(), !options.test_mode);
   if (size() == 0) {
     fail<DataError>("[voc] ", list.string(), ": no image is left of ", lines.size(), ": ", empty,
                     " without an object of the ", num_classes(), " classes, ", small,

@@ -21,6 +21,7 @@ ConcatDataset::ConcatDataset(std::vector<std::shared_ptr<const Dataset>> parts)
       const auto annotations = part->annotations(i);
       add_image(part->info(i), {annotations.begin(), annotations.end()});
     }
+    if (part->strict()) set_strict(true);
   }
 }
 

@@ -82,7 +82,24 @@ TEST(Coco, ClassesKeepTheOrderOfTheFileAndNotOfTheList) {
   const std::string why = error_of<DataError>([&] {
     tree.open(good_file(), {.classes = {"cat", "cow"}});
   });
-  EXPECT_TRUE(contains(why, "no class 'cow'; there are 'dog', 'cat'")) << why;
+  EXPECT_TRUE(contains(why, "ann.json: has no class 'cow'; there are 'dog', 'cat'")) << why;
+}
+
+TEST(Coco, TheNearestClassComesFirst) {
+  const Tree tree;
+  const std::string why = error_of<DataError>([&] { tree.open(good_file(), {.classes = {"cta"}}); });
+  EXPECT_TRUE(contains(why, "no class 'cta'; there are 'cat', 'dog'")) << why;
+}
+
+TEST(Coco, NothingToTrainOnIsAnError) {
+  const Tree tree;
+  json file = good_file();
+  for (json& a : file["annotations"]) a["ignore"] = 1;
+  const std::string why = error_of<DataError>([&] { tree.open(file); });
+  EXPECT_TRUE(contains(why, "none of the 2 images has an object to train on")) << why;
+  EXPECT_EQ(tree.open(file, {.test_mode = true}).size(), 2);
+  file["annotations"] = json::array();
+  EXPECT_THROW(tree.open(file, {.filter_empty_gt = false}), DataError);
 }
 
 TEST(Coco, SmallImagesAreForTestsOnly) {

@@ -175,7 +175,8 @@ TEST(Loader, ABadImageIsReplacedByOneOfItsGroup) {
     }
     EXPECT_GE(loader.stats().bad_images, 3);
     EXPECT_EQ(loader.stats().images, 12);
-    EXPECT_EQ(warnings.count(), 3u);  // each once
+    EXPECT_EQ(warnings.count(), 4u);  // each once, and the count at the end
+    EXPECT_TRUE(warnings.has({"3 of 12 images cannot be used and are left out"}));
     EXPECT_TRUE(warnings.has({"image 4", "image3: is broken"}));
     if (workers == 0) expected = got;
     EXPECT_EQ(got, expected);
@@ -196,7 +197,11 @@ TEST(Loader, InEvaluationABadImageIsSkipped) {
   }
   EXPECT_EQ(ids, (std::vector<int64_t>{1, 5}));
   EXPECT_EQ(batches, 2);  // the batch of the third and fourth is not there at all
-  EXPECT_EQ(warnings.count(), 3u);
+  EXPECT_EQ(warnings.count(), 4u);
+  loader.start_epoch(1);
+  while (loader.next()) {
+  }
+  EXPECT_EQ(warnings.count(), 4u);  // nothing new
 }
 
 TEST(Loader, ErrorsReachTheConsumerAtTheirBatch) {
@@ -210,6 +215,22 @@ TEST(Loader, ErrorsReachTheConsumerAtTheirBatch) {
     EXPECT_THROW(loader.next(), DataError);
     EXPECT_TRUE(loader.next());  // goes on after it
     EXPECT_FALSE(loader.next());
+  }
+}
+
+class StrictDataset : public FakeDataset {
+ public:
+  StrictDataset() : FakeDataset(mixed_sizes(3, 0), {1}) { set_strict(true); }
+};
+
+TEST(Loader, AStrictDataSetsBadImageIsAnError) {
+  const StrictDataset d;
+  const SequentialSampler sampler(d);
+  for (const BadImage bad : {BadImage::Substitute, BadImage::Skip}) {
+    Loader loader(d, train_pipeline(), sampler, {.batch_size = 1, .bad_image = bad});
+    loader.start_epoch(0);
+    EXPECT_TRUE(loader.next());
+    EXPECT_THROW(loader.next(), DataError);
   }
 }
 

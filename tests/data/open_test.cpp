@@ -67,6 +67,20 @@ TEST(Recognise, VocTreesAtAnyDepth) {
   }
 }
 
+TEST(Recognise, YoloDataSetsByTheirYaml) {
+  const test::TempDir dir;
+  dir.write("other.yaml", "a: 1\n");
+  const std::string file = dir.write("blood.yaml", "train: images/train\nnames: [a, b]\n");
+  for (const auto& path : {dir.path(), std::filesystem::path(file)}) {
+    const auto options = std::get<YoloDatasetOptions>(recognise(path, Split::Val));
+    EXPECT_EQ(options.ann_file, file);
+    EXPECT_EQ(options.split, "val");
+  }
+  EXPECT_EQ(find_dataset(file), file);
+  const Config config = to_config(recognise(file, Split::Train));
+  EXPECT_EQ(config.at("type").as_string(), "YOLODataset");
+}
+
 TEST(Recognise, SaysWhatItExpects) {
   const test::TempDir dir;
   dir.write("readme.txt", "nothing");
@@ -140,6 +154,17 @@ TEST(BuildDataset, ListsOfFilesAreJoined) {
                                     ", ann_file: [a.json, b.json]" + kPipeline);
   EXPECT_EQ(build_dataset(node, true).dataset->size(), 2);  // test_mode keeps small, empty images
   EXPECT_THROW(build_dataset(node, false), DataError);
+}
+
+TEST(BuildDataset, StrictReachesTheInnermostSets) {
+  Config node = Config::parse(
+      "{type: RepeatDataset, times: 2, dataset: {type: ConcatDataset, datasets: [{type: CocoDataset}, "
+      "{type: ShapesDataset}]}}");
+  make_strict(node);
+  const auto parts = node.at("dataset").at("datasets").items();
+  EXPECT_TRUE(parts[0].at("strict").as_bool());
+  EXPECT_FALSE(parts[1].contains("strict"));
+  EXPECT_FALSE(node.contains("strict"));
 }
 
 TEST(BuildDataset, SaysWhereTheConfigIsWrong) {

@@ -86,7 +86,23 @@ TEST(Voc, ClassesMayBeChosen) {
   EXPECT_EQ(d.info(0).id, 1);
   EXPECT_EQ(tree.open({.classes = {"wbc"}, .test_mode = true}).size(), 2);
   const std::string why = error_of<DataError>([&] { tree.open({.classes = {"dog"}}); });
-  EXPECT_TRUE(contains(why, "no object is of the classes 'dog'; there are 'rbc', 'wbc'")) << why;
+  EXPECT_TRUE(contains(why, "train.txt: has no class 'dog'; there are 'rbc', 'wbc'")) << why;
+}
+
+TEST(Voc, AClassWithoutObjectsIsToldOf) {
+  const Tree tree;
+  const Warnings warnings;
+  EXPECT_EQ(tree.open({.classes = {"wbc", "wcb"}}).num_classes(), 2);
+  EXPECT_TRUE(warnings.has({"train.txt has no class 'wcb'; there are 'wbc', 'rbc'"}));
+}
+
+TEST(Voc, NothingToTrainOnIsAnError) {
+  const std::string hard = object("rbc", box("1", "1", "9", "9"), "<difficult>1</difficult>");
+  const Tree tree(annotation(hard));
+  tree.dir.write("Annotations/one.xml", annotation(hard));
+  const std::string why = error_of<DataError>([&] { tree.open(); });
+  EXPECT_TRUE(contains(why, "none of the 2 images has an object to train on")) << why;
+  EXPECT_EQ(tree.open({.test_mode = true}).size(), 2);
 }
 
 TEST(Voc, StandardTreesHaveTheTwentyClasses) {

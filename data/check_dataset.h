@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <kestrel/data/datasets/dataset.h>
+
+namespace kestrel {
+
+/// What a data set holds and what is wrong with its files.
+struct DatasetReport {
+  int64_t images = 0, objects = 0;
+  int64_t empty = 0;    ///< Images without an object.
+  int64_t dropped = 0;  ///< Images and annotations that were wrong and are not in the set.
+  std::vector<std::string> missing;     ///< Files that are not there.
+  std::vector<std::string> corrupt;     ///< Why an image cannot be read, with its file.
+  std::vector<std::string> other_size;  ///< Images of another size than their annotations say.
+  std::vector<int64_t> class_objects, class_images;  ///< By label.
+  /// Objects by the square root of their box's area: [i] those below 2^(i + 1) pixels that are in
+  /// none before, the last all larger ones.
+  std::vector<int64_t> box_sizes;
+
+  int64_t problems() const {
+    return dropped + static_cast<int64_t>(missing.size() + corrupt.size() + other_size.size());
+  }
+};
+
+struct CheckOptions {
+  bool decode = true;  ///< Else only the images' headers are read.
+  /// Called from any thread, one at a time, as images are done.
+  std::function<void(int64_t done, int64_t total)> progress{};
+};
+
+/// Reads every image of a data set, on all threads.
+DatasetReport check_dataset(const Dataset& dataset, const CheckOptions& options = {});
+
+/// The report as text of several lines, histograms included.
+std::string report_text(const Dataset& dataset, const DatasetReport& report);
+
+}  // namespace kestrel

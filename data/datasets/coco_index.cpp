@@ -1,0 +1,171 @@
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include <kestrel/data/datasets/coco_index.h>
+#include <kestrel/data/datasets/coco_index_cache.h>
+#include <kestrel/data/file.h>
+
+namespace kestrel {
+namespace {
+
+struct Arrays {
+  std::vector<CocoIndex::Category> categories;
+  std::vector<CocoIndex::Image> images;
+  std::vector<CocoIndex::Object> objects;
+  std::string names;
+};
+
+constexpr uint32_t kNone = 0xFFFFFFFF;
+
+/// From ids to places in the index.
+using Places = std::unordered_map<int64_t, uint32_t>;
+
+Places add_categories(const CocoFile& file, Arrays& arrays, Complaints& complaints) {
+  Places places;
+  for (const auto& [id, name] : file.categories) {
+    if (!places.emplace(id, static_cast<uint32_t>(arrays.categories.size())).second) {
+      complaints.dropped("category ", id, " '", name, "' has the id of an earlier category");
+      continue;
+    }
+    arrays.names += name;
+    arrays.categories.push_back({id, arrays.names.size()});
+  }
+  return places;
+}
+
+Places add_images(const CocoFile& file, Arrays& arrays, Complaints& complaints) {
+  Places places;
+  places.reserve(file.images.size());
+  arrays.images.reserve(file.images.size());
+  for (const ImageInfo& image : file.images) {
+    if (!places.emplace(image.id, static_cast<uint32_t>(arrays.images.size())).second) {
+      complaints.dropped("image ", image.id, " (", image.file, ") has the id of an earlier image");
+      continue;
+    }
+    arrays.names += image.file;
+    arrays.images.push_back({image.id, image.width, image.height, arrays.names.size(), 0});
+  }
+  return places;
+}
+
+/// The image of every annotation, kNone for those that are left out.
+std::vector<uint32_t> find_images(const CocoFile& file, const Places& images,
+                                  const Places& categories, Complaints& complaints) {
+  std::vector<uint32_t> found(file.annotations.size(), kNone);
+  std::unordered_set<int64_t> seen;
+  seen.reserve(file.annotations.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    const CocoFile::Record& r = file.annotations[i];
+    const auto image = images.find(r.image_id);
+    if (image == images.end()) {
+      complaints.dropped("annotation ", r.id, " of image ", r.image_id,
+                         ": there is no such image");
+      continue;
+    }
+    if (!categories.contains(r.category_id)) {
+      complaints.dropped("annotation ", r.id, " of image ", r.image_id, " has category_id ",
+                         r.category_id, ", which is not among the categories");
+      continue;
+    }
+    if (!seen.insert(r.id).second) {
+      complaints.note("annotation ", r.id, " of image ", r.image_id,
+                      " has the id of an earlier annotation");
+    }
+    found[i] = image->second;
+  }
+  return found;
+}
+
+CocoIndex::Object object_of(const CocoFile::Record& r, const Places& categories) {
+  return {.id = r.id,
+          .bbox = r.bbox,
+          .area = r.area,
+          .category = categories.at(r.category_id),
+          .crowd = r.crowd,
+          .ignore = r.ignore};
+}
+
+}  // namespace
+
+std::string_view CocoIndex::category_name(size_t index) const {
+  const uint64_t begin = index == 0 ? 0 : categories[index - 1].name_end;
+  return names.substr(begin, categories[index].name_end - begin);
+}
+
+std::string_view CocoIndex::image_name(size_t index) const {
+  const uint64_t first = categories.empty() ? 0 : categories.back().name_end;
+  const uint64_t begin = index == 0 ? first : images[index - 1].name_end;
+  return names.substr(begin, images[index].name_end - begin);
+}
+
+CocoIndex make_coco_index(CocoFile file, Complaints& complaints) {
+  auto arrays = std::make_shared<Arrays>();
+  const Places categories = add_categories(file, *arrays, complaints);
+  const Places images = add_images(file, *arrays, complaints);
+  const std::vector<uint32_t> image_of = find_images(file, images, categories, complaints);
+
+  // Where the next object of each image goes: the annotations keep their order within an image.
+  std::vector<uint64_t> next(arrays->images.size());
+  for (const uint32_t image : image_of) {
+    if (image != kNone) ++arrays->images[image].objects_end;
+  }
+  uint64_t count = 0;
+  for (size_t i = 0; i < next.size(); ++i) {
+    next[i] = count;
+    count = arrays->images[i].objects_end += count;
+  }
+  CocoIndex index;
+  arrays->objects.resize(count);
+  if (!file.segmentations.empty()) index.segmentations.resize(count);
+  for (size_t i = 0; i < image_of.size(); ++i) {
+    if (image_of[i] == kNone) continue;
+    const uint64_t place = next[image_of[i]]++;
+    arrays->objects[place] = object_of(file.annotations[i], categories);
+    if (!file.segmentations.empty()) index.segmentations[place] = std::move(file.segmentations[i]);
+  }
+  index.categories = arrays->categories;
+  index.images = arrays->images;
+  index.objects = arrays->objects;
+  index.names = arrays->names;
+  index.memory = std::move(arrays);
+  return index;
+}
+
+CocoIndex load_coco_index(const std::string& path, bool with_mask, bool cache,
+                          Complaints& complaints) {
+  const std::filesystem::path beside = index_cache_path(path);
+  const bool cached = cache && !with_mask;
+  if (cached) {
+    // With complaints, strict reading has to come upon the first of them itself.
+    auto found = read_index_cache(beside, path);
+    if (found && !(complaints.strict() && found->complaints > 0)) {
+      complaints.repeat(found->shown, found->complaints, found->dropped);
+      return std::move(found->index);
+    }
+  }
+  IndexKey key;
+  if (cached) key = current_key(path);
+  CocoFile file;
+  size_t size = 0;
+  {
+    const PaddedFile json = read_padded_file("coco", path, kJsonPadding);
+    size = json.size;
+    file = parse_coco_file({reinterpret_cast<const char*>(json.data.get()), size}, path, with_mask,
+                           complaints);
+    if (cached && size >= kSmallestCachedFile) key.hash = content_hash(json.bytes());
+  }
+  CocoIndex index = make_coco_index(std::move(file), complaints);
+  if (cached && size >= kSmallestCachedFile && size == key.stamp.size) {
+    const CachedIndex whole{.key = key,
+                            .index = index,
+                            .shown = complaints.shown(),
+                            .complaints = complaints.count(),
+                            .dropped = complaints.num_dropped()};
+    write_index_cache(beside, whole);
+  }
+  return index;
+}
+
+}  // namespace kestrel

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kestrel {
+
+/// A box of a YOLO label file, as a share of the image's width and height.
+struct YoloLabel {
+  int64_t label = 0;
+  std::array<double, 4> corners{};  ///< x1, y1, x2, y2, each 0..1, x1 < x2, y1 < y2.
+};
+
+struct YoloLabels {
+  std::vector<YoloLabel> boxes;
+  std::vector<std::string> problems;  ///< "line 3: ..." for each line that is left out.
+};
+
+/// Reads the lines of a label file: "class cx cy w h", or "class x1 y1 x2 y2 x3 y3 ..." of a polygon
+/// with three points or more, of which the box around it is taken. Values are 0..1; up to 1.01 is
+/// rounding and is cut. A line that is none of this, or repeats another, is a problem.
+YoloLabels parse_yolo_labels(std::string_view text, int64_t num_classes);
+
+}  // namespace kestrel

@@ -1,0 +1,218 @@
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdlib>
+#include <optional>
+#include <system_error>
+
+#include <kestrel/data/datasets/yolo_yaml.h>
+#include <kestrel/data/file.h>
+#include <kestrel/registry/config.h>
+
+namespace kestrel {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMostBytes = 4 << 20;
+
+bool is_there(const fs::path& path) {
+  std::error_code code;
+  return fs::exists(path, code);
+}
+
+Config parse(const fs::path& file) {
+  const auto bytes = read_file_start("yolo", file, kMostBytes + 1);
+  if (bytes.size() > kMostBytes) {
+    fail<DataError>("[yolo] ", file.string(), ": is too large for a data set's YAML");
+  }
+  try {
+    return Config::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                         file.string());
+  } catch (const UsageError& error) {
+    fail<DataError>("[yolo] ", error.what());
+  }
+}
+
+std::string text_of(const Config& value) {
+  return value.is_string() ? value.as_string() : value.describe();
+}
+
+// names as a list, or as a map from 0, 1, ...
+std::vector<std::string> read_names(const Config& root, const fs::path& file) {
+  const Config* names = root.find("names");
+  if (names == nullptr || (!names->is_list() && !names->is_map()) || names->size() == 0) {
+    fail<DataError>("[yolo] ", file.string(),
+                    ": has no `names`, a list of the classes or a map from their numbers");
+  }
+  std::vector<std::string> out(static_cast<size_t>(names->size()));
+  if (names->is_list()) {
+    std::ranges::transform(names->items(), out.begin(), text_of);
+    return out;
+  }
+  std::vector<bool> given(out.size());
+  for (const auto& [key, value] : names->entries()) {
+    const bool number = std::ranges::all_of(key, [](char c) { return c >= '0' && c <= '9'; });
+    const size_t index = number && key.size() < 9 ? std::stoul(key) : out.size();
+    if (index >= out.size() || given[index]) {
+      fail<DataError>("[yolo] ", file.string(), ": names has the key '", key,
+                      "'; the ", out.size(), " classes must have the numbers 0 to ",
+                      out.size() - 1);
+    }
+    given[index] = true;
+    out[index] = text_of(value);
+  }
+  return out;
+}
+
+fs::path find_root(const Config& root, const fs::path& file) {
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  const Config* given = root.find("path");
+  if (given == nullptr || given->is_null()) return folder;
+  const fs::path path = text_of(*given);
+  std::vector<fs::path> places = {path};
+  if (path.is_relative()) {
+    places = {folder / path, path, folder / ".." / path};
+    if (const char* data = std::getenv("KESTREL_DATA")) places.push_back(fs::path(data) / path);
+  }
+  std::string looked;
+  for (const fs::path& place : places) {
+    if (is_there(place)) return place;
+    looked += (looked.empty() ? "'" : ", '") + place.lexically_normal().string() + "'";
+  }
+  fail<DataError>("[yolo] ", file.string(), ": its `path` is not there (looked for ", looked,
+                  "); correct it, or remove it where the images lie beside this file");
+}
+
+// A part's folders and lists.
+std::vector<fs::path> read_part(const Config& root, std::initializer_list<const char*> keys,
+                                const fs::path& folder, const fs::path& file) {
+  const Config* value = nullptr;
+  for (const char* key : keys) {
+    if (value == nullptr) value = root.find(key);
+  }
+  std::vector<std::string> entries;
+  if (value == nullptr || value->is_null()) return {};
+  if (value->is_list()) {
+    for (const Config& item : value->items()) entries.push_back(text_of(item));
+  } else {
+    entries.push_back(text_of(*value));
+  }
+  std::vector<fs::path> out;
+  for (const std::string& entry : entries) {
+    fs::path path = folder / entry;
+    // Roboflow writes ../train/images for what lies beside the file.
+    if (!is_there(path) && entry.starts_with("../")) path = folder / entry.substr(3);
+    if (!is_there(path)) {
+      fail<DataError>("[yolo] ", file.string(), ": ", *keys.begin(), ": '", entry,
+                      "' is not there (looked for '", (folder / entry).lexically_normal().string(),
+                      "')");
+    }
+    out.push_back(path);
+  }
+  return out;
+}
+
+std::string lower_extension(const fs::path& path) {
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return extension;
+}
+
+bool is_one_of(const std::string& extension, std::initializer_list<const char*> extensions) {
+  return std::ranges::find(extensions, extension) != extensions.end();
+}
+
+bool is_read(const std::string& extension) {
+  return is_one_of(extension, {".jpg", ".jpeg", ".mpo", ".png", ".bmp", ".tga", ".ppm", ".pgm"});
+}
+
+// Formats that Ultralytics reads and we do not.
+bool is_foreign(const std::string& extension) {
+  return is_one_of(extension, {".webp", ".tif", ".tiff", ".heic", ".avif", ".dng", ".pfm", ".jp2"});
+}
+
+void add_folder(const fs::path& folder, std::vector<fs::path>& images) {
+  std::error_code code;
+  const auto options = fs::directory_options::follow_directory_symlink |
+                       fs::directory_options::skip_permission_denied;
+  constexpr int kDeepest = 16;  // a link back up is no endless loop
+  for (auto at = fs::recursive_directory_iterator(folder, options, code);
+       at != fs::recursive_directory_iterator(); at.increment(code)) {
+    if (code) fail<DataError>("[yolo] ", folder.string(), ": ", code.message());
+    if (at.depth() >= kDeepest) at.disable_recursion_pending();
+    const std::string extension = lower_extension(at->path());
+    if (is_read(extension) || is_foreign(extension)) images.push_back(at->path());
+  }
+}
+
+void add_list(const fs::path& list, std::vector<fs::path>& images) {
+  const fs::path folder = list.parent_path();
+  for (const std::string& line : read_lines("yolo", list)) {
+    const fs::path beside = folder / line;
+    images.push_back(!is_there(beside) && is_there(line) ? fs::path(line) : beside);
+  }
+}
+
+}  // namespace
+
+YoloYaml read_yolo_yaml(const fs::path& file) {
+  const Config root = parse(file);
+  if (!root.is_map()) fail<DataError>("[yolo] ", file.string(), ": is not a map of keys");
+  YoloYaml out;
+  out.names = read_names(root, file);
+  if (const Config* count = root.find("nc");
+      count != nullptr && text_of(*count) != std::to_string(out.names.size())) {
+    fail<DataError>("[yolo] ", file.string(), ": nc is ", count->describe(), ", but there are ",
+                    out.names.size(), " names");
+  }
+  const fs::path folder = find_root(root, file);
+  out.train = read_part(root, {"train"}, folder, file);
+  out.val = read_part(root, {"val", "valid", "validation"}, folder, file);
+  out.test = read_part(root, {"test"}, folder, file);
+  return out;
+}
+
+bool is_yolo_yaml(const fs::path& file) {
+  try {
+    const Config root = parse(file);
+    return root.is_map() && root.contains("names") &&
+           (root.contains("train") || root.contains("val"));
+  } catch (const DataError&) {
+    return false;
+  }
+}
+
+std::vector<fs::path> list_yolo_images(const std::vector<fs::path>& sources,
+                                       Complaints& complaints) {
+  std::vector<fs::path> images;
+  for (const fs::path& source : sources) {
+    std::error_code code;
+    if (fs::is_directory(source, code)) {
+      add_folder(source, images);
+    } else {
+      add_list(source, images);
+    }
+  }
+  std::ranges::sort(images);
+  const auto again = std::ranges::unique(images);
+  if (!again.empty()) complaints.note(again.size(), " images are listed twice; used once");
+  images.erase(again.begin(), again.end());
+  std::erase_if(images, [&](const fs::path& image) {
+    if (!is_foreign(lower_extension(image))) return false;
+    complaints.dropped(image.string(), ": ", lower_extension(image),
+                       " is not a format that is read; convert it to JPEG or PNG");
+    return true;
+  });
+  return images;
+}
+
+fs::path yolo_label_file(const fs::path& image) {
+  std::string text = image.string();
+  constexpr std::string_view kImages = "/images/", kLabels = "/labels/";
+  const size_t at = text.rfind(kImages);
+  if (at != std::string::npos) text.replace(at, kImages.size(), kLabels);
+  return fs::path(text).replace_extension(".txt");
+}
+
+}  // namespace kestrel

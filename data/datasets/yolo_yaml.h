@@ -1,0 +1,38 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <kestrel/data/datasets/complaints.h>
+
+namespace kestrel {
+
+/// An Ultralytics data set file:
+///
+///   path: ../datasets/blood      # the folder of the rest; absent: that of this file
+///   train: images/train          # a folder, a .txt list of images, or a list of these
+///   val: images/val
+///   test: images/test            # may be absent
+///   names: {0: rbc, 1: wbc}      # or a list
+struct YoloYaml {
+  std::vector<std::string> names;          ///< By class number.
+  std::vector<std::filesystem::path> train, val, test;
+};
+
+/// Throws DataError that names the file, the key and what was looked for. `path` is taken as it is,
+/// beside the file, beside the file's folder, and in $KESTREL_DATA.
+YoloYaml read_yolo_yaml(const std::filesystem::path& file);
+
+/// Whether it looks like such a file: YAML with `names` and a part.
+bool is_yolo_yaml(const std::filesystem::path& file);
+
+/// The images of a part in the order of their paths: files below its folders, and the lines of its
+/// lists, which are relative to the list's folder. Images of formats that are not read are reported.
+std::vector<std::filesystem::path> list_yolo_images(
+    const std::vector<std::filesystem::path>& sources, Complaints& complaints);
+
+/// The last images/ of the path becomes labels/, and the extension .txt.
+std::filesystem::path yolo_label_file(const std::filesystem::path& image);
+
+}  // namespace kestrel
