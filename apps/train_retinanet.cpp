@@ -148,9 +148,10 @@ int main(int argc, char** argv) {
       "Evaluates after epochs; leaves weights, results.csv and pictures in the run's folder.",
       "train_retinanet");
   Options o;
-  app.add_option("--data", o.data,
-                 "shapes (generated), a directory in COCO, VOC or YOLO form, a YOLO data set's YAML, or "
-                 "a name such as coco (data/coco, then $KESTREL_DATA/coco) [shapes]");
+  app.add_option(
+      "--data", o.data,
+      "shapes (generated), a directory in COCO, VOC or YOLO form, a YOLO data set's YAML, or "
+      "a name such as coco (data/coco, then $KESTREL_DATA/coco) [shapes]");
   app.add_option("--config", o.config,
                  "config file to start from [retinanet_r50_fpn_1x_coco, for shapes "
                  "retinanet_r18_fpn_shapes]")

@@ -1,6 +1,6 @@
-// How many COCO-sized JPEGs the loader makes into batches: decode 640x480, resize to 800x1067, flip,
-// normalise, pad. Then the same work in parts, and the machine's limits: turbojpeg's decoding alone,
-// and how fast floats of a batch's size are written. Medians of seven runs.
+// How many COCO-sized JPEGs the loader makes into batches: decode 640x480, resize to 800x1067,
+// flip, normalise, pad. Then the same work in parts, and the machine's limits: turbojpeg's decoding
+// alone, and how fast floats of a batch's size are written. Medians of seven runs.
 //
 //   loader_bench [THREADS]     2 by default
 #include <algorithm>
@@ -123,7 +123,7 @@ void decode_with_turbojpeg(const std::vector<std::byte>& file) {
                 pixels.data(), kWidth, 0, kHeight, TJPF_RGB, 0);
 }
 
-void run(int threads) {
+void measure_all(int threads) {
   const Photos photos;
   std::printf("%lld files of %lld x %lld, %lld KB each; %d threads\n",
               static_cast<long long>(kFiles), static_cast<long long>(kWidth),
@@ -156,10 +156,10 @@ void run(int threads) {
                                                         pipeline.apply(samples[0], random);
                                                         collate(samples);
                                                       })));
-  say("limit: turbojpeg alone, files in memory", rate(kImages, spread(threads, [&](int64_t i) {
-                                                        decode_with_turbojpeg(
-                                                            files[static_cast<size_t>(i)]);
-                                                      })));
+  say("limit: turbojpeg alone, files in memory",
+      rate(kImages, spread(threads, [&](int64_t i) {
+             decode_with_turbojpeg(files[static_cast<size_t>(i)]);
+           })));
   constexpr size_t kFloats = 800 * 1088 * 3;
   say("limit: writing 800 x 1088 x 3 floats", rate(kImages, spread(threads, [&](int64_t) {
                                                      thread_local std::vector<float> out(kFloats);
@@ -172,6 +172,6 @@ void run(int threads) {
 }  // namespace kestrel
 
 int main(int argc, char** argv) {
-  kestrel::run(argc > 1 ? std::max(1, std::atoi(argv[1])) : 2);
+  kestrel::measure_all(argc > 1 ? std::max(1, std::atoi(argv[1])) : 2);
   return 0;
 }

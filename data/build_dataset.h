@@ -15,15 +15,15 @@ struct ConfiguredDataset {
 };
 
 /// Builds data.train, data.val or data.test of a config: CocoDataset, VOCDataset, YOLODataset,
-/// ShapesDataset, or RepeatDataset (times, dataset) and ConcatDataset (datasets) of these; a list as ann_file
-/// stands for a ConcatDataset. `test_mode` is set where the config does not say.
+/// ShapesDataset, or RepeatDataset (times, dataset) and ConcatDataset (datasets) of these; a list
+/// as ann_file stands for a ConcatDataset. `test_mode` is set where the config does not say.
 ConfiguredDataset build_dataset(const Config& node, bool test_mode);
 
 /// The list of transforms of such a node. Throws UsageError where it has none.
 const Config& find_pipeline(const Config& node);
 
-/// Sets `strict` in such a node, and in those within it: the first thing that is wrong with the data
-/// set or an image of it is an error.
+/// Sets `strict` in such a node, and in those within it: the first thing that is wrong with the
+/// data set or an image of it is an error.
 void make_strict(Config& node);
 
 }  // namespace kestrel

@@ -69,7 +69,8 @@ Finding check_image(const Dataset& dataset, int64_t index, bool decode) {
 std::string bar(int64_t count, int64_t most) {
   constexpr double kLongest = 40;
   const double share = most > 0 ? static_cast<double>(count) / static_cast<double>(most) : 0;
-  return std::string(static_cast<size_t>(std::ceil(share * kLongest)), '#');
+  const auto length = static_cast<size_t>(std::ceil(share * kLongest));
+  return length == 0 ? "" : "  " + std::string(length, '#');
 }
 
 int64_t largest(const std::vector<int64_t>& counts) {
@@ -124,17 +125,21 @@ std::string report_text(const Dataset& dataset, const DatasetReport& report) {
   for (const std::string& name : dataset.class_names()) width = std::max(width, name.size());
   text += fmt::format("\n  {:<{}}  {:>8}  {:>8}\n", "class", width, "objects", "images");
   for (size_t i = 0; i < report.class_objects.size(); ++i) {
-    text += fmt::format("  {:<{}}  {:>8}  {:>8}  {}\n", dataset.class_names()[i], width,
+    text += fmt::format("  {:<{}}  {:>8}  {:>8}{}\n", dataset.class_names()[i], width,
                         report.class_objects[i], report.class_images[i],
                         bar(report.class_objects[i], largest(report.class_objects)));
   }
   text += "\n  box size (square root of the area, in pixels)\n";
-  for (size_t i = 0; i < report.box_sizes.size(); ++i) {
-    const std::string range = i + 1 == report.box_sizes.size()
+  const auto is_filled = [](int64_t count) { return count > 0; };
+  const auto& sizes = report.box_sizes;
+  const auto first = std::ranges::find_if(sizes, is_filled);
+  const auto last = std::find_if(sizes.rbegin(), sizes.rend(), is_filled).base();
+  for (auto bin = first; bin < last; ++bin) {
+    const auto i = bin - sizes.begin();
+    const std::string range = bin + 1 == sizes.end()
                                   ? fmt::format("{} or more", 1 << i)
                                   : fmt::format("{} to {}", i == 0 ? 0 : 1 << i, 2 << i);
-    text += fmt::format("  {:>12}  {:>8}  {}\n", range, report.box_sizes[i],
-                        bar(report.box_sizes[i], largest(report.box_sizes)));
+    text += fmt::format("  {:>12}  {:>8}{}\n", range, *bin, bar(*bin, largest(sizes)));
   }
   return text;
 }

@@ -28,26 +28,22 @@ Image read_image(const std::filesystem::path& path) {
   return decode_image(read_file("image", path), path.string());
 }
 
-namespace {
-
-ImageSize size_of(std::span<const std::byte> bytes, std::string_view name) {
+ImageSize image_size(std::span<const std::byte> bytes, std::string_view name) {
   if (bytes.empty()) fail<DataError>("[image] ", name, ": the file is empty");
   if (codecs::is_jpeg(bytes)) return codecs::jpeg_size(bytes, name);
   if (codecs::is_png(bytes)) return codecs::png_size(bytes, name);
   return codecs::stb_size(bytes, name);
 }
 
-}  // namespace
-
 ImageSize read_image_size(const std::filesystem::path& path) {
   const std::string name = path.string();
   constexpr size_t kMostHeaders = 64 << 10;
   const auto start = read_file_start("image", path, kMostHeaders);
-  if (start.size() < kMostHeaders) return size_of(start, name);
+  if (start.size() < kMostHeaders) return image_size(start, name);
   try {
-    return size_of(start, name);
+    return image_size(start, name);
   } catch (const DataError&) {
-    return size_of(read_file("image", path), name);  // a JPEG may have more before its size
+    return image_size(read_file("image", path), name);  // a JPEG may have more before its size
   }
 }
 

@@ -41,6 +41,8 @@ struct ImageSize {
 };
 /// Reads only as much as it takes to know the size; throws as read_image does.
 ImageSize read_image_size(const std::filesystem::path& path);
+/// The same from memory.
+ImageSize image_size(std::span<const std::byte> bytes, std::string_view name);
 
 /// Writes a baseline JPEG without chroma subsampling from quality 90 on, with 4:2:0 below.
 void write_jpeg(const std::filesystem::path& path, const Image& image, int quality = 92);

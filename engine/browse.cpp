@@ -42,8 +42,7 @@ std::vector<DrawnBox> boxes_of(const Sample& sample, const std::vector<std::stri
 
 }  // namespace
 
-Image browse_sheet(const Dataset& dataset, const Pipeline& pipeline,
-                   const BrowseOptions& options) {
+Image browse_sheet(const Dataset& dataset, const Pipeline& pipeline, const BrowseOptions& options) {
   std::vector<Image> pictures;
   std::vector<std::string> titles;
   double tallest = 0.5;
@@ -55,8 +54,8 @@ Image browse_sheet(const Dataset& dataset, const Pipeline& pipeline,
       Sample sample = load_sample(dataset, order[place]);
       if (!pipeline.apply(sample, random)) continue;
       const Image picture = picture_of(sample);
-      tallest = std::max(tallest, static_cast<double>(picture.height) /
-                                      static_cast<double>(picture.width));
+      tallest = std::max(tallest,
+                         static_cast<double>(picture.height) / static_cast<double>(picture.width));
       pictures.push_back(draw_boxes(picture, boxes_of(sample, dataset.class_names())));
       titles.push_back(std::filesystem::path(sample.meta.file).filename().string());
     } catch (const DataError& error) {

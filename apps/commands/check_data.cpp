@@ -59,8 +59,7 @@ void run_check_data(const CheckDataOptions& o) {
   const LogSink log = console_log();
   int64_t problems = 0;
   for (const Split split : distinct_splits(o)) {
-    const auto dataset =
-        open_dataset({.name_or_path = o.data, .split = split, .test_mode = true});
+    const auto dataset = open_dataset({.name_or_path = o.data, .split = split, .test_mode = true});
     const DatasetReport report = check_dataset(
         *dataset, {.decode = !o.fast, .progress = [&](int64_t done, int64_t total) {
                      if (!log.progress) return;
@@ -86,7 +85,8 @@ void run_check_data(const CheckDataOptions& o) {
 void add_check_data(CLI::App& app) {
   auto options = std::make_shared<CheckDataOptions>();
   CLI::App* command = app.add_subcommand(
-      "check-data", "read all of a data set: what is there, missing, corrupt, and how it is made up");
+      "check-data",
+      "read all of a data set: what is there, missing, corrupt, and how it is made up");
   command
       ->add_option("data", options->data,
                    "shapes, a name such as coco, a directory, or a YOLO data set's YAML")

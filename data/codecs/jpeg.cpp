@@ -24,9 +24,23 @@ struct Handle {
 };
 
 // One decompressor per thread: making one costs as much as a small image.
+std::unique_ptr<Handle>& own_decompressor() {
+  thread_local std::unique_ptr<Handle> handle;
+  return handle;
+}
+
 tjhandle decompressor() {
-  thread_local Handle handle(tjInitDecompress());
-  return handle.tj;
+  auto& handle = own_decompressor();
+  if (!handle) handle = std::make_unique<Handle>(tjInitDecompress());
+  return handle->tj;
+}
+
+// What went wrong. The decompressor is made anew: libturbojpeg keeps tables of a file that ended
+// within them, and would find the next file wrong.
+std::string take_error() {
+  std::string reason = tjGetErrorStr2(decompressor());
+  own_decompressor().reset();
+  return reason;
 }
 
 const unsigned char* data(Bytes bytes) {
@@ -41,7 +55,11 @@ Header read_header(Bytes bytes, std::string_view name) {
   Header h;
   if (tjDecompressHeader3(decompressor(), data(bytes), bytes.size(), &h.width, &h.height,
                           &h.subsampling, &h.colorspace) != 0) {
-    fail<DataError>("[image] ", name, ": not a usable JPEG: ", tjGetErrorStr2(decompressor()));
+    fail<DataError>("[image] ", name, ": not a usable JPEG: ", take_error());
+  }
+  if (h.width == 0 && h.height == 0) {  // tables alone are a legal file
+    take_error();
+    fail<DataError>("[image] ", name, ": not a usable JPEG: it ends before the picture begins");
   }
   check_size(h.height, h.width, name);
   return h;
@@ -53,9 +71,10 @@ void decode_into(Bytes bytes, std::string_view name, const Header& h, int format
                     flags) == 0) {
     return;
   }
-  const std::string reason = tjGetErrorStr2(decompressor());
+  const bool usable = tjGetErrorCode(decompressor()) == TJERR_WARNING;
+  const std::string reason = take_error();
   const bool cut = reason.find("Premature end") != std::string::npos;
-  if (tjGetErrorCode(decompressor()) != TJERR_WARNING || cut) {
+  if (!usable || cut) {
     fail<DataError>("[image] ", name,
                     cut ? ": the file is cut short: " : ": JPEG does not decode: ", reason);
   }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <climits>
 #include <memory>
+#include <vector>
 
 #include <kestrel/data/codecs/codecs.h>
 #include <kestrel/kernels/error.h>
@@ -18,8 +19,25 @@
 namespace kestrel::codecs {
 namespace {
 
+// Of the formats here: TGA's 18 bytes, 255 of text and a palette of 65,535 colours of 4 bytes.
+constexpr size_t kLongestHeader = 18 + 255 + (size_t{4} << 16);
+
 const stbi_uc* data(Bytes bytes) {
   return reinterpret_cast<const stbi_uc*>(bytes.data());
+}
+
+uint8_t byte(Bytes bytes, size_t at) {
+  return at < bytes.size() ? static_cast<uint8_t>(bytes[at]) : uint8_t{0};
+}
+
+// The fewest bits that a pixel of the file takes; of TGA's runs of 128 pixels in 2 bytes it is less
+// than one.
+double bits_per_pixel(Bytes bytes) {
+  const uint8_t first = byte(bytes, 0);
+  if (first == 'B') return byte(bytes, 28);                 // BMP
+  if (first == 'P') return byte(bytes, 1) == '6' ? 24 : 8;  // PNM
+  const bool runs = byte(bytes, 2) >= 9;                    // TGA
+  return runs ? 16.0 / 128 : byte(bytes, 16);
 }
 
 int length(Bytes bytes, std::string_view name) {
@@ -46,15 +64,19 @@ ImageSize stb_size(Bytes bytes, std::string_view name) {
 
 Image decode_stb(Bytes bytes, std::string_view name) {
   const ImageSize size = stb_size(bytes, name);
-  // Uncompressed formats but for TGA's runs of at most 128 pixels in 2 bytes.
-  const int64_t least = size.height * size.width / 512;
-  if (static_cast<int64_t>(bytes.size()) < least) {
-    fail<DataError>("[image] ", name, ": ", size.width, "x", size.height,
-                    " pixels cannot be in a file of ", bytes.size(), " bytes");
+  const double count = static_cast<double>(size.height) * static_cast<double>(size.width);
+  if (static_cast<double>(bytes.size()) * 8 < count * bits_per_pixel(bytes)) {
+    fail<DataError>("[image] ", name, ": the file is cut short: ", size.width, "x", size.height,
+                    " pixels cannot be in ", bytes.size(), " bytes");
   }
+  // stb_image takes what it does not find for read: let it find zeros. With enough bytes for the
+  // pixels, at most a header's worth can be missing.
+  std::vector<std::byte> padded(bytes.begin(), bytes.end());
+  padded.resize(2 * bytes.size() + kLongestHeader);
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(data(bytes), length(bytes, name), &width, &height, &channels, 3),
+      stbi_load_from_memory(data(Bytes(padded)), length(padded, name), &width, &height, &channels,
+                            3),
       stbi_image_free);
   if (!pixels) fail_unknown(name);
   check_size(height, width, name);

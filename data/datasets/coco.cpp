@@ -14,6 +14,16 @@ fs::path join(const std::string& root, const std::string& path) {
   return fs::path(root) / path;  // an absolute path replaces the root
 }
 
+// folder / name, as paths are joined.
+std::string file_in(const std::string& folder, std::string_view name) {
+  if (name.starts_with('/') || folder.empty()) return std::string(name);
+  std::string file;
+  file.reserve(folder.size() + 1 + name.size());
+  file += folder;
+  if (!folder.ends_with('/')) file += '/';
+  return file += name;
+}
+
 // The label of each category of the file, -1 for those that were not asked for.
 std::vector<int64_t> select_classes(const CocoIndex& index, const std::vector<std::string>& classes,
                                     const std::string& path) {
@@ -74,8 +84,7 @@ CocoDataset::CocoDataset(const CocoDatasetOptions& options) : Dataset("coco") {
   const fs::path folder = join(options.data_root, options.img_prefix);
   if (options.ann_file.empty()) fail<UsageError>("[coco] ann_file is not set");
   Complaints complaints("[coco] " + path, options.strict);
-  const CocoIndex index =
-      load_coco_index(path, options.with_mask, options.index_cache, complaints);
+  const CocoIndex index = load_coco_index(path, options.with_mask, options.index_cache, complaints);
   std::error_code code;
   if (!fs::is_directory(folder, code)) {
     fail<DataError>("[coco] ", folder.string(), ": the folder with the images of ", path,
@@ -94,11 +103,12 @@ CocoDataset::CocoDataset(const CocoDatasetOptions& options) : Dataset("coco") {
   constexpr int64_t kMinSide = 32;
   int64_t empty = 0, small = 0;
   reserve(static_cast<int64_t>(index.images.size()), static_cast<int64_t>(index.objects.size()));
+  const std::string prefix = folder.string();
   std::vector<Annotation> annotations;
   size_t object = 0;
   for (size_t i = 0; i < index.images.size(); ++i) {
     const CocoIndex::Image& image = index.images[i];
-    std::string file = (folder / index.image_name(i)).string();
+    std::string file = file_in(prefix, index.image_name(i));
     const std::optional<ImageSize> size = size_of(image, file, complaints);
     annotations.clear();
     for (; object < image.objects_end; ++object) {
@@ -123,8 +133,9 @@ CocoDataset::CocoDataset(const CocoDatasetOptions& options) : Dataset("coco") {
       empty += no_objects && !too_small;
       if (too_small || no_objects) continue;
     }
-    add_image({.id = image.id, .file = std::move(file), .width = size->width, .height = size->height},
-              annotations);
+    add_image(
+        {.id = image.id, .file = std::move(file), .width = size->width, .height = size->height},
+        annotations);
   }
   finish(complaints, path, !options.test_mode);
   if (size() == 0) {

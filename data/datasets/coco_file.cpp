@@ -103,11 +103,15 @@ std::string_view key_of(field& entry) {
   return {raw, static_cast<size_t>(end - raw)};
 }
 
-// A value as it is written in the file, shortened, for messages.
-std::string written(std::string_view token) {
-  std::string text(token.substr(0, 50));
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.pop_back();
-  return text.size() > 40 ? text.substr(0, 40) + "..." : text;
+// The beginning of a value as it is written in the file, for messages: a list or object up to the
+// first closing bracket, else up to what ends it. Behind the text there is the padding to look at.
+std::string written(const char* at) {
+  static_assert(kJsonPadding > 50);
+  const std::string_view text(at, 50);
+  const bool nested = text[0] == '[' || text[0] == '{';
+  const size_t end = text.find_first_of(nested ? "]}" : ",]}\n");
+  if (end == std::string_view::npos) return std::string(text.substr(0, text.find('\0'))) + "...";
+  return std::string(text.substr(0, nested ? end + 1 : end));
 }
 
 bool read_run_lengths(object fields, Segmentation& out) {
@@ -202,7 +206,7 @@ void read_annotation(object fields, int64_t index, bool with_mask, CocoFile& out
   CocoFile::Record record;
   std::optional<int64_t> id, image_id, category_id;
   bool good_bbox = false, bad_segmentation = false;
-  std::string_view bbox_text = "nothing";
+  const char* bbox_text = nullptr;
   std::shared_ptr<const Segmentation> segmentation;
   for (field entry : fields) {
     const std::string_view key = key_of(entry);
@@ -214,7 +218,7 @@ void read_annotation(object fields, int64_t index, bool with_mask, CocoFile& out
     } else if (key == "category_id") {
       category_id = integer(v);
     } else if (key == "bbox") {
-      bbox_text = v.raw_json_token();
+      bbox_text = v.raw_json_token().data();
       good_bbox = read_bbox(v, record.bbox);
     } else if (key == "area") {
       record.area = number(v).value_or(record.area);
@@ -239,6 +243,7 @@ void read_annotation(object fields, int64_t index, bool with_mask, CocoFile& out
   };
   if (!category_id) return drop(" has no category_id that is a whole number");
   record.category_id = *category_id;
+  if (bbox_text == nullptr) return drop(" has no bbox");
   if (!good_bbox) return drop(": bbox is not 4 finite numbers, but ", written(bbox_text));
   if (bad_segmentation) {
     complaints.note("annotation ", record.id, " of image ", record.image_id,
@@ -268,10 +273,10 @@ void each_object(value v, std::string_view key, Complaints& complaints, F&& f) {
 
 void read_document(simdjson::ondemand::document& document, const std::string& path, bool with_mask,
                    CocoFile& out, Complaints& complaints) {
-  if (document.type().value() != json_type::object) {
-    fail<DataError>("[coco] ", path,
-                    ": is a JSON list, not an object with images, annotations and "
-                    "categories (is it a results file?)");
+  if (const json_type type = document.type().value(); type != json_type::object) {
+    fail<DataError>("[coco] ", path, ": is a JSON ", type == json_type::array ? "list" : "value",
+                    ", not an object with images, annotations and categories",
+                    type == json_type::array ? " (is it a results file?)" : "");
   }
   bool images = false, annotations = false, categories = false;
   for (auto field : document.get_object()) {

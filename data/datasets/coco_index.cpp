@@ -60,8 +60,7 @@ std::vector<uint32_t> find_images(const CocoFile& file, const Places& images,
     const CocoFile::Record& r = file.annotations[i];
     const auto image = images.find(r.image_id);
     if (image == images.end()) {
-      complaints.dropped("annotation ", r.id, " of image ", r.image_id,
-                         ": there is no such image");
+      complaints.dropped("annotation ", r.id, " of image ", r.image_id, ": there is no such image");
       continue;
     }
     if (!categories.contains(r.category_id)) {

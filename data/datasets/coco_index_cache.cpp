@@ -1,22 +1,20 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <ctime>
 #include <memory>
 
 #include <kestrel/data/datasets/coco_index_cache.h>
 #include <kestrel/data/file.h>
 #include <kestrel/kernels/parallel.h>
+#include <kestrel/tensor/mapped_file.h>
 
 namespace kestrel {
 namespace {
@@ -94,23 +92,12 @@ bool is_consistent(const CocoIndex& index) {
          });
 }
 
-std::shared_ptr<const std::span<const std::byte>> map_file(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return nullptr;
-  struct stat info {};
-  void* memory = MAP_FAILED;
-  if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
-    memory = ::mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ,
-                    MAP_PRIVATE | MAP_POPULATE, fd, 0);
+std::shared_ptr<const MappedFile> map_file(const std::filesystem::path& path) {
+  try {
+    return std::make_shared<const MappedFile>("coco", path);
+  } catch (const Error&) {
+    return nullptr;  // there is none
   }
-  ::close(fd);
-  if (memory == MAP_FAILED) return nullptr;
-  const auto unmap = [](const std::span<const std::byte>* bytes) {
-    ::munmap(const_cast<std::byte*>(bytes->data()), bytes->size());
-    delete bytes;
-  };
-  return {new std::span(static_cast<const std::byte*>(memory), static_cast<size_t>(info.st_size)),
-          unmap};
 }
 
 void append(std::vector<std::byte>& out, const void* data, size_t bytes) {
@@ -194,33 +181,43 @@ std::vector<std::byte> encode_index_cache(const CachedIndex& cached) {
   append(out, index.objects.data(), index.objects.size_bytes());
   append(out, index.names.data(), index.names.size());
   append(out, shown.data(), shown.size());
-  Header header{.magic = {},
-                .version = kVersion,
-                .stamp = cached.key.stamp,
-                .seen = cached.key.seen,
-                .hash = cached.key.hash,
-                .num_categories = index.categories.size(),
-                .num_images = index.images.size(),
-                .num_objects = index.objects.size(),
-                .name_bytes = index.names.size(),
-                .shown_bytes = shown.size(),
-                .complaints = cached.complaints,
-                .dropped = cached.dropped,
-                .payload_hash = content_hash(std::span(out).subspan(sizeof(Header))),
-                .header_hash = 0};
-  std::memcpy(header.magic, kMagic, sizeof(kMagic));
-  header.header_hash = header_hash(header);
+  const Header header{.magic = {},
+                      .version = kVersion,
+                      .stamp = cached.key.stamp,
+                      .seen = cached.key.seen,
+                      .hash = cached.key.hash,
+                      .num_categories = index.categories.size(),
+                      .num_images = index.images.size(),
+                      .num_objects = index.objects.size(),
+                      .name_bytes = index.names.size(),
+                      .shown_bytes = shown.size(),
+                      .complaints = cached.complaints,
+                      .dropped = cached.dropped,
+                      .payload_hash = 0,
+                      .header_hash = 0};
   std::memcpy(out.data(), &header, sizeof(header));
+  correct_index_cache(out);
   return out;
+}
+
+void correct_index_cache(std::span<std::byte> bytes) {
+  Header header{};
+  if (bytes.size() < sizeof(header)) return;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  std::memcpy(header.magic, kMagic, sizeof(kMagic));
+  header.version = kVersion;
+  header.payload_hash = content_hash(bytes.subspan(sizeof(header)));
+  header.header_hash = header_hash(header);
+  std::memcpy(bytes.data(), &header, sizeof(header));
 }
 
 std::optional<CachedIndex> read_index_cache(const std::filesystem::path& cache,
                                             const std::filesystem::path& annotations) {
-  auto bytes = map_file(cache);
-  if (bytes == nullptr) return std::nullopt;
-  auto found = parse_index_cache(*bytes);
+  auto file = map_file(cache);
+  if (file == nullptr) return std::nullopt;
+  auto found = parse_index_cache(file->bytes());
   if (!found) return std::nullopt;
-  found->index.memory = std::move(bytes);
+  found->index.memory = std::move(file);
   IndexKey now = current_key(annotations);
   if (now.stamp.size != found->key.stamp.size) return std::nullopt;
   const bool settled = found->key.seen - found->key.stamp.changed > kClockSlack;

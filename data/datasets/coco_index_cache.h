@@ -50,6 +50,9 @@ std::filesystem::path index_cache_path(const std::filesystem::path& annotations)
 /// cache of this version, damaged, or contradict themselves.
 std::optional<CachedIndex> parse_index_cache(std::span<const std::byte> bytes);
 std::vector<std::byte> encode_index_cache(const CachedIndex& index);
+/// Gives bytes, where they are enough, the magic and checksums that parse_index_cache wants: for
+/// tests of what it looks at then.
+void correct_index_cache(std::span<std::byte> bytes);
 
 /// Maps the cache if it is of the annotation file as it is now: of the same size, and unchanged
 /// since by the system's clock, or else of the same hash.

@@ -26,9 +26,9 @@ using DatasetOptions =
 
 /// Decides what a directory is: COCO (annotations/instances_train2017.json with train2017/, or any
 /// annotations/*.json whose names say train, val or test), VOC (Annotations, JPEGImages,
-/// ImageSets/Main; also as VOCdevkit/VOC2007 below it), or YOLO (a .yaml with train, val and names).
-/// A file is taken for the YAML of a YOLO data set. Throws DataError saying what was looked for
-/// where it is none of these.
+/// ImageSets/Main; also as VOCdevkit/VOC2007 below it), or YOLO (a .yaml with train, val and
+/// names). A file is taken for the YAML of a YOLO data set. Throws DataError saying what was looked
+/// for where it is none of these.
 DatasetOptions recognise(const std::filesystem::path& path, Split split);
 
 /// The options as a config's data.train, with their type.

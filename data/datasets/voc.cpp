@@ -1,15 +1,10 @@
-#include <pugixml.hpp>
-
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
 #include <filesystem>
-#include <optional>
 #include <set>
-#include <sstream>
 
 #include <kestrel/data/datasets/complaints.h>
 #include <kestrel/data/datasets/voc.h>
+#include <kestrel/data/datasets/voc_file.h>
 #include <kestrel/data/file.h>
 
 namespace kestrel {
@@ -17,48 +12,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::optional<double> number(const char* text) {
-  char* end = nullptr;
-  const double value = std::strtod(text, &end);
-  while (end != text && (*end == ' ' || *end == '\n' || *end == '\r' || *end == '\t')) ++end;
-  if (end == text || *end != '\0' || !std::isfinite(value)) return std::nullopt;
-  return value;
-}
-
-// A side of an image; 0 where the text is none.
-int64_t side(const char* text) {
-  const double value = number(text).value_or(0);
-  return value >= 1 && value <= kMaxImagePixels ? static_cast<int64_t>(value) : 0;
-}
-
 // The first token of a line: class lists of VOC have a second column.
 std::string first_token(const std::string& line) {
   return line.substr(0, line.find_first_of(" \t"));
 }
 
-bool load_xml(const fs::path& path, pugi::xml_document& document, std::string& reason) {
-  const auto bytes = read_file("voc", path);
-  const pugi::xml_parse_result result = document.load_buffer(bytes.data(), bytes.size());
-  if (!result) {
-    reason = std::string(result.description()) + " at byte " + std::to_string(result.offset);
-    return false;
-  }
-  if (!document.child("annotation")) {
-    reason = "no <annotation> in it";
-    return false;
-  }
-  return true;
-}
-
 // JPEGImages/<id>.jpg, another extension, or what <filename> says.
-std::string find_image(const fs::path& root, const std::string& id, const pugi::xml_node& node) {
+std::string find_image(const fs::path& root, const std::string& id, const std::string& filename) {
   const fs::path folder = root / "JPEGImages";
   std::error_code code;
   for (const char* extension : {".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp"}) {
     const fs::path file = folder / (id + extension);
     if (fs::exists(file, code)) return file.string();
   }
-  const fs::path named = folder / fs::path(node.child_value("filename")).filename();
+  const fs::path named = folder / fs::path(filename).filename();
   if (named != folder / "" && fs::exists(named, code)) return named.string();
   return (folder / (id + ".jpg")).string();
 }
@@ -69,12 +36,8 @@ std::vector<std::string> discover_classes(const fs::path& folder) {
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
     if (entry.path().extension() != ".xml") continue;
-    pugi::xml_document document;
-    std::string reason;
-    if (!load_xml(entry.path(), document, reason)) continue;  // reported where it is used
-    for (const auto& object : document.child("annotation").children("object")) {
-      const std::string name = object.child_value("name");
-      if (!name.empty()) names.insert(name);
+    for (const auto& object : parse_voc_file(read_file("voc", entry.path())).objects) {
+      if (!object.name.empty()) names.insert(object.name);
     }
   }
   return {names.begin(), names.end()};
@@ -89,6 +52,7 @@ std::vector<std::string> choose_classes(const VocDatasetOptions& options, const 
   return discover_classes(root / "Annotations");
 }
 
+/// Turns objects into annotations.
 struct Reader {
   const VocDatasetOptions& options;
   const std::vector<std::string>& classes;
@@ -96,9 +60,9 @@ struct Reader {
   int64_t next_id = 1;
   std::set<std::string> found{};  // the names of all objects
 
-  void read_object(const pugi::xml_node& node, int64_t index, const std::string& file,
-                   const ImageInfo& image, std::vector<Annotation>& out) {
-    const std::string name = node.child_value("name");
+  void add_object(const VocFile::Object& object, int64_t index, const std::string& file,
+                  const ImageInfo& image, std::vector<Annotation>& out) {
+    const std::string& name = object.name;
     const auto drop = [&](const auto&... why) {
       complaints.dropped(file, ": object ", index, " (", name.empty() ? "no name" : name, ") ",
                          why...);
@@ -109,34 +73,27 @@ struct Reader {
       if (options.classes.empty()) drop("is of an unknown class");  // else a subset was asked for
       return;
     }
-    const pugi::xml_node box = node.child("bndbox");
-    if (!box) return drop("has no <bndbox>");
-    double v[4];
-    const char* keys[] = {"xmin", "ymin", "xmax", "ymax"};
-    for (int k = 0; k < 4; ++k) {
-      const std::string text = box.child_value(keys[k]);
-      const auto value = number(text.c_str());
-      if (!value) return drop("has ", keys[k], " '", text, "', which is not a number");
-      v[k] = std::trunc(*value) - 1;  // int(float(text)) - 1, as MMDetection
-    }
-    const double width = v[2] - v[0], height = v[3] - v[1];
-    if (width <= 0 || height <= 0) {
-      return drop("has the degenerate box xmin ", v[0] + 1, ", ymin ", v[1] + 1, ", xmax ",
-                  v[2] + 1, ", ymax ", v[3] + 1);
-    }
-    if (v[2] <= 0 || v[3] <= 0 || v[0] >= static_cast<double>(image.width) ||
-        v[1] >= static_cast<double>(image.height)) {
-      return drop("has the box xmin ", v[0] + 1, ", ymin ", v[1] + 1, ", xmax ", v[2] + 1,
-                  ", ymax ", v[3] + 1, " outside the ", image.width, "x", image.height, " image");
+    if (!object.problem.empty()) return drop(object.problem);
+    const auto [x1, y1, x2, y2] = object.corners;
+    const auto box = [&] {
+      std::ostringstream text;
+      text << "box xmin " << x1 << ", ymin " << y1 << ", xmax " << x2 << ", ymax " << y2;
+      return text.str();
+    };
+    const double width = x2 - x1, height = y2 - y1;
+    if (width <= 0 || height <= 0) return drop("has the degenerate ", box());
+    if (x2 <= 1 || y2 <= 1 || x1 > static_cast<double>(image.width) ||
+        y1 > static_cast<double>(image.height)) {
+      return drop("has the ", box(), " outside the ", image.width, "x", image.height, " image");
     }
     Annotation a;
     a.id = next_id++;
     a.label = label - classes.begin();
-    a.bbox = {v[0], v[1], width, height};
+    a.bbox = {x1 - 1, y1 - 1, width, height};  // int(float(text)) - 1, as MMDetection
     a.area = width * height;
     const auto min_size = static_cast<double>(options.min_size);
-    a.difficult = number(node.child_value("difficult")).value_or(0) != 0 ||
-                  (!options.test_mode && (width < min_size || height < min_size));
+    a.difficult =
+        object.difficult || (!options.test_mode && (width < min_size || height < min_size));
     out.push_back(a);
   }
 };
@@ -145,8 +102,8 @@ struct Reader {
 void check_classes(const VocDatasetOptions& options, const std::set<std::string>& found,
                    const std::string& list, Complaints& complaints) {
   const std::vector<std::string> there_are(found.begin(), found.end());
-  const bool any = std::ranges::any_of(options.classes,
-                                       [&](const auto& name) { return found.contains(name); });
+  const bool any =
+      std::ranges::any_of(options.classes, [&](const auto& name) { return found.contains(name); });
   for (const std::string& name : options.classes) {
     if (found.contains(name)) continue;
     if (!any) fail<DataError>("[voc] ", list, ": has ", no_such_class(name, there_are));
@@ -193,23 +150,22 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
       complaints.dropped(list.filename().string(), " names ", id, " twice");
       continue;
     }
-    pugi::xml_document document;
-    std::string reason;
+    VocFile annotation;
     try {
-      if (!load_xml(root / file, document, reason)) {
-        complaints.dropped(file, ": not usable XML: ", reason);
-        continue;
-      }
+      annotation = parse_voc_file(read_file("voc", root / file));
     } catch (const DataError& error) {
       complaints.dropped("the annotation cannot be read: ", error.what());
       continue;
     }
-    const pugi::xml_node node = document.child("annotation");
+    if (!annotation.problem.empty()) {
+      complaints.dropped(file, ": ", annotation.problem);
+      continue;
+    }
     ImageInfo image;
     image.id = static_cast<int64_t>(line) + 1;
-    image.file = find_image(root, id, node);
-    image.width = side(node.child("size").child_value("width"));
-    image.height = side(node.child("size").child_value("height"));
+    image.file = find_image(root, id, annotation.filename);
+    image.width = annotation.width;
+    image.height = annotation.height;
     if (image.width <= 0 || image.height <= 0) {
       try {
         const ImageSize size = read_image_size(image.file);
@@ -222,8 +178,8 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
     }
     std::vector<Annotation> objects;
     int64_t index = 0;
-    for (const auto& object : node.children("object")) {
-      reader.read_object(object, ++index, file, image, objects);
+    for (const VocFile::Object& object : annotation.objects) {
+      reader.add_object(object, ++index, file, image, objects);
     }
     if (!options.test_mode) {
       const bool too_small = std::min(image.width, image.height) < kMinSide;

@@ -22,7 +22,7 @@ const std::vector<fs::path>& choose_part(const YoloYaml& yaml, const std::string
   const auto& wanted = split == "train" ? yaml.train : split == "val" ? yaml.val : yaml.test;
   const auto& instead = split == "val" ? yaml.test : split == "test" ? yaml.val : yaml.train;
   const auto& chosen = wanted.empty() ? instead : wanted;
-  if (chosen.empty()) fail<DataError>("[yolo] ", file, ": has no `", split, "`");
+  if (chosen.empty()) fail<DataError>("[yolo] ", file, ": has no ", split);
   return chosen;
 }
 
@@ -43,8 +43,8 @@ Entry read_entry(const fs::path& image, int64_t num_classes) {
     if (fs::exists(file, code)) {
       const auto bytes = read_file("yolo", file);
       entry.labelled = true;
-      entry.labels = parse_yolo_labels(
-          {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, num_classes);
+      entry.labels = parse_yolo_labels({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                                       num_classes);
     }
   } catch (const DataError& error) {
     entry.error = error.what();

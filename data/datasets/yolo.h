@@ -28,11 +28,11 @@ struct YoloDatasetOptions {
   }
 };
 
-/// Images with YOLO label files, as Ultralytics lays them out (yolo_yaml.h, yolo_labels.h). An image
-/// without a label file, or with an empty one, is background, which is trained on. Labels keep the
-/// order of the YAML's names; an image's id is its place in the sorted list, from 1. The size comes
-/// from the image file; one that has none is dropped.
-/// Throws DataError where the YAML is not usable or nothing is left to train on.
+/// Images with YOLO label files, as Ultralytics lays them out (yolo_yaml.h, yolo_labels.h). An
+/// image without a label file, or with an empty one, is background, which is trained on. Labels
+/// keep the order of the YAML's names; an image's id is its place in the sorted list, from 1. The
+/// size comes from the image file; one that has none is dropped. Throws DataError where the YAML is
+/// not usable or nothing is left to train on.
 class YoloDataset : public Dataset {
  public:
   explicit YoloDataset(const YoloDatasetOptions& options);

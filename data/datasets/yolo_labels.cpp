@@ -32,6 +32,14 @@ std::vector<std::string_view> words_of(std::string_view line) {
   return words;
 }
 
+// The beginning of a word, whatever bytes it is of.
+std::string printable(std::string_view word) {
+  std::string text(word.substr(0, 40));
+  std::ranges::replace_if(
+      text, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return text;
+}
+
 /// A line's box, or why it has none.
 class LineReader {
  public:
@@ -45,7 +53,7 @@ class LineReader {
       double value = 0;
       const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
       if (error != std::errc() || end != word.data() + word.size() || !std::isfinite(value)) {
-        problem_ << "'" << word.substr(0, 40) << "' is not a finite number";
+        problem_ << "'" << printable(word) << "' is not a finite number";
         return std::nullopt;
       }
       values_.push_back(value);
@@ -67,8 +75,8 @@ class LineReader {
  private:
   bool read_class(int64_t& label) {
     const double value = values_[0];
-    const bool good = value >= 0 && value < static_cast<double>(num_classes_) &&
-                      std::floor(value) == value;
+    const bool good =
+        value >= 0 && value < static_cast<double>(num_classes_) && std::floor(value) == value;
     if (good) {
       label = static_cast<int64_t>(value);
     } else {

@@ -19,9 +19,9 @@ struct YoloLabels {
   std::vector<std::string> problems;  ///< "line 3: ..." for each line that is left out.
 };
 
-/// Reads the lines of a label file: "class cx cy w h", or "class x1 y1 x2 y2 x3 y3 ..." of a polygon
-/// with three points or more, of which the box around it is taken. Values are 0..1; up to 1.01 is
-/// rounding and is cut. A line that is none of this, or repeats another, is a problem.
+/// Reads the lines of a label file: "class cx cy w h", or "class x1 y1 x2 y2 x3 y3 ..." of a
+/// polygon with three points or more, of which the box around it is taken. Values are 0..1; up
+/// to 1.01 is rounding and is cut. A line that is none of this, or repeats another, is a problem.
 YoloLabels parse_yolo_labels(std::string_view text, int64_t num_classes);
 
 }  // namespace kestrel

@@ -43,7 +43,7 @@ std::vector<std::string> read_names(const Config& root, const fs::path& file) {
   const Config* names = root.find("names");
   if (names == nullptr || (!names->is_list() && !names->is_map()) || names->size() == 0) {
     fail<DataError>("[yolo] ", file.string(),
-                    ": has no `names`, a list of the classes or a map from their numbers");
+                    ": has no names, a list of the classes or a map from their numbers");
   }
   std::vector<std::string> out(static_cast<size_t>(names->size()));
   if (names->is_list()) {
@@ -55,9 +55,8 @@ std::vector<std::string> read_names(const Config& root, const fs::path& file) {
     const bool number = std::ranges::all_of(key, [](char c) { return c >= '0' && c <= '9'; });
     const size_t index = number && key.size() < 9 ? std::stoul(key) : out.size();
     if (index >= out.size() || given[index]) {
-      fail<DataError>("[yolo] ", file.string(), ": names has the key '", key,
-                      "'; the ", out.size(), " classes must have the numbers 0 to ",
-                      out.size() - 1);
+      fail<DataError>("[yolo] ", file.string(), ": names has the key '", key, "'; the ", out.size(),
+                      " classes must have the numbers 0 to ", out.size() - 1);
     }
     given[index] = true;
     out[index] = text_of(value);
@@ -80,7 +79,7 @@ fs::path find_root(const Config& root, const fs::path& file) {
     if (is_there(place)) return place;
     looked += (looked.empty() ? "'" : ", '") + place.lexically_normal().string() + "'";
   }
-  fail<DataError>("[yolo] ", file.string(), ": its `path` is not there (looked for ", looked,
+  fail<DataError>("[yolo] ", file.string(), ": its path is not there (looked for ", looked,
                   "); correct it, or remove it where the images lie beside this file");
 }
 
@@ -150,7 +149,8 @@ void add_list(const fs::path& list, std::vector<fs::path>& images) {
   const fs::path folder = list.parent_path();
   for (const std::string& line : read_lines("yolo", list)) {
     const fs::path beside = folder / line;
-    images.push_back(!is_there(beside) && is_there(line) ? fs::path(line) : beside);
+    images.push_back(
+        (!is_there(beside) && is_there(line) ? fs::path(line) : beside).lexically_normal());
   }
 }
 

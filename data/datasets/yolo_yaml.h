@@ -16,7 +16,7 @@ namespace kestrel {
 ///   test: images/test            # may be absent
 ///   names: {0: rbc, 1: wbc}      # or a list
 struct YoloYaml {
-  std::vector<std::string> names;          ///< By class number.
+  std::vector<std::string> names;  ///< By class number.
   std::vector<std::filesystem::path> train, val, test;
 };
 
@@ -28,7 +28,8 @@ YoloYaml read_yolo_yaml(const std::filesystem::path& file);
 bool is_yolo_yaml(const std::filesystem::path& file);
 
 /// The images of a part in the order of their paths: files below its folders, and the lines of its
-/// lists, which are relative to the list's folder. Images of formats that are not read are reported.
+/// lists, which are relative to the list's folder. Images of formats that are not read are
+/// reported.
 std::vector<std::filesystem::path> list_yolo_images(
     const std::vector<std::filesystem::path>& sources, Complaints& complaints);
 

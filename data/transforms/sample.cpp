@@ -41,6 +41,23 @@ void rearrange_row(const uint8_t* from, uint8_t* to, int64_t width, bool mirrore
   }
 }
 
+// to[i] = (from[i] - mean[i]) * scale[i].
+void normalize_row(const uint8_t* from, const float* mean, const float* scale, float* to,
+                   int64_t count) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::ScalableTag<float> floats;
+  const hn::Rebind<int32_t, decltype(floats)> ints;
+  const hn::Rebind<uint8_t, decltype(floats)> bytes;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(floats));
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto value = hn::ConvertTo(floats, hn::PromoteTo(ints, hn::LoadU(bytes, from + i)));
+    const auto centred = hn::Sub(value, hn::LoadU(floats, mean + i));
+    hn::StoreU(hn::Mul(centred, hn::LoadU(floats, scale + i)), floats, to + i);
+  }
+  for (; i < count; ++i) to[i] = (static_cast<float>(from[i]) - mean[i]) * scale[i];
+}
+
 // 1 / std in double, then float32, as mmcv has it.
 float inverse(float std) {
   return static_cast<float>(1.0 / static_cast<double>(std));
@@ -163,7 +180,7 @@ void Sample::write_bytes(float* out, int64_t stride) const {
       rearrange_row(row, changed.data(), w, mirrored_, n.swap);
       row = changed.data();
     }
-    for (int64_t i = 0; i < count; ++i) out[i] = (static_cast<float>(row[i]) - mean[i]) * scale[i];
+    normalize_row(row, mean.data(), scale.data(), out, count);
   }
 }
 

@@ -87,7 +87,8 @@ TEST(Coco, ClassesKeepTheOrderOfTheFileAndNotOfTheList) {
 
 TEST(Coco, TheNearestClassComesFirst) {
   const Tree tree;
-  const std::string why = error_of<DataError>([&] { tree.open(good_file(), {.classes = {"cta"}}); });
+  const std::string why =
+      error_of<DataError>([&] { tree.open(good_file(), {.classes = {"cta"}}); });
   EXPECT_TRUE(contains(why, "no class 'cta'; there are 'cat', 'dog'")) << why;
 }
 

@@ -24,8 +24,8 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return at == std::string::npos ? "the test is wrong" : text.replace(at, from.size(), to);
 }
 
-std::string voc(const std::string& objects, const std::string& size =
-                                                "<width>64</width><height>48</height>") {
+std::string voc(const std::string& objects,
+                const std::string& size = "<width>64</width><height>48</height>") {
   return "<annotation><filename>bad.png</filename><size>" + size + "</size>" + objects +
          "</annotation>";
 }
@@ -63,7 +63,8 @@ std::vector<MalformedFile> malformed_coco() {
   text("number", "42");
   text("null", "null");
   text("no_keys", "{}");
-  for (int i = 1; i <= 6; ++i) text("cut_" + std::to_string(i), good.substr(0, good.size() * i / 7));
+  for (int i = 1; i <= 6; ++i)
+    text("cut_" + std::to_string(i), good.substr(0, good.size() * i / 7));
   text("trailing_comma", replaced(good, "]}", "],}"));
   text("single_quotes", replaced(good, "\"images\"", "'images'"));
   text("bad_utf8", replaced(good, "a.png", "a\xFF\xC0.png"));
@@ -178,7 +179,9 @@ std::vector<MalformedFile> malformed_yolo() {
       {"yolo_comma", good + "0,0.5,0.5,0.1,0.1\n"},
       {"yolo_decimal_comma", good + "0 0,5 0,5 0,1 0,1\n"},
       {"yolo_bad_utf8", good + "0 0.5 \xFF\xC0 0.1 0.1\n"},
-      {"yolo_utf16", std::string("\xFF\xFE" "0\0 \0", 6)},
+      {"yolo_utf16", std::string("\xFF\xFE"
+                                 "0\0 \0",
+                                 6)},
       {"yolo_zeros", good + std::string(40, '\0')},
       {"yolo_html", good + "<html><body>404</body></html>\n"},
       {"yolo_class_2", good + "2 0.5 0.5 0.1 0.1\n"},

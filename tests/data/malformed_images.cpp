@@ -112,8 +112,8 @@ struct Chunk {
 std::string png_of(const std::vector<Chunk>& chunks) {
   std::string out("\x89PNG\r\n\x1A\n", 8);
   for (const auto& [type, data] : chunks) {
-    out += big_endian(static_cast<uint32_t>(data.size())) + type + data +
-           big_endian(crc(type + data));
+    out +=
+        big_endian(static_cast<uint32_t>(data.size())) + type + data + big_endian(crc(type + data));
   }
   return out;
 }
@@ -147,9 +147,8 @@ std::string png_header(size_t at, int value) {
 }
 
 std::string png_size(uint32_t width, uint32_t height) {
-  return changed_png([&](auto& chunks) {
-    chunks[0].data.replace(0, 8, big_endian(width) + big_endian(height));
-  });
+  return changed_png(
+      [&](auto& chunks) { chunks[0].data.replace(0, 8, big_endian(width) + big_endian(height)); });
 }
 
 std::string sized(std::string file, size_t size) {
@@ -184,7 +183,10 @@ void add_other_formats(Collection& out) {
   out.add("tiff", sized(std::string("II*\0\x08\0\0\0", 8), 60));
   out.add("pdf", sized("%PDF-1.4\n", 60));
   out.add("zip", sized(std::string("PK\x03\x04", 4), 60));
-  out.add("heic", sized(std::string("\0\0\0\x18" "ftypheic", 12), 60));
+  out.add("heic", sized(std::string("\0\0\0\x18"
+                                    "ftypheic",
+                                    12),
+                        60));
   out.add("zeros", std::string(300, '\0'));
   out.add("git_lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
   out.add("jpeg_wrong_magic", with_byte(jpeg(), 1, 0xD9));

@@ -230,9 +230,9 @@ TEST(Malformed, Voc) {
   for (const MalformedFile& file : test::malformed_voc()) {
     dir.write("Annotations/bad.xml", file.content);
     expect_documented(file, [&](bool strict) {
-      return std::make_unique<VocDataset>(VocDatasetOptions{
-          .ann_file = (dir / "list.txt").string(), .img_prefix = dir.path().string(),
-          .strict = strict});
+      return std::make_unique<VocDataset>(VocDatasetOptions{.ann_file = (dir / "list.txt").string(),
+                                                            .img_prefix = dir.path().string(),
+                                                            .strict = strict});
     });
   }
 }

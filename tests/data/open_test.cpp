@@ -158,7 +158,8 @@ TEST(BuildDataset, ListsOfFilesAreJoined) {
 
 TEST(BuildDataset, StrictReachesTheInnermostSets) {
   Config node = Config::parse(
-      "{type: RepeatDataset, times: 2, dataset: {type: ConcatDataset, datasets: [{type: CocoDataset}, "
+      "{type: RepeatDataset, times: 2, dataset: {type: ConcatDataset, datasets: [{type: "
+      "CocoDataset}, "
       "{type: ShapesDataset}]}}");
   make_strict(node);
   const auto parts = node.at("dataset").at("datasets").items();

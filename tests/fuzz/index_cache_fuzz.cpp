@@ -1,0 +1,36 @@
+// The index cache beside COCO annotations. As it comes, and with checksums made right, so that what
+// the numbers say is looked at too.
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include <kestrel/data/datasets/coco_index_cache.h>
+
+using namespace kestrel;
+
+namespace {
+
+void read(std::span<const std::byte> bytes) {
+  const auto found = parse_index_cache(bytes);
+  if (!found) return;
+  const CocoIndex& index = found->index;
+  size_t length = 0;
+  for (size_t i = 0; i < index.images.size(); ++i) length += index.image_name(i).size();
+  for (size_t i = 0; i < index.categories.size(); ++i) length += index.category_name(i).size();
+  for (const auto& object : index.objects) length += index.category_name(object.category).size();
+  // What was read is written again as it was.
+  const auto again = encode_index_cache(*found);
+  if (length > 0 && again.size() > bytes.size()) __builtin_trap();
+  if (!parse_index_cache(again)) __builtin_trap();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  std::vector<std::byte> bytes(size);
+  std::memcpy(bytes.data(), data, size);
+  read(bytes);
+  correct_index_cache(bytes);
+  read(bytes);
+  return 0;
+}

@@ -1,0 +1,12 @@
+// YOLO's label files.
+#include <kestrel/data/datasets/yolo_labels.h>
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const auto labels = kestrel::parse_yolo_labels({reinterpret_cast<const char*>(data), size}, 3);
+  for (const auto& [label, corners] : labels.boxes) {
+    const auto [x1, y1, x2, y2] = corners;
+    const bool inside = 0 <= x1 && x1 < x2 && x2 <= 1 && 0 <= y1 && y1 < y2 && y2 <= 1;
+    if (!inside || label < 0 || label > 2) __builtin_trap();
+  }
+  return 0;
+}
