@@ -1,6 +1,6 @@
 // How many COCO-sized JPEGs the loader makes into batches: decode 640x480, resize to 800x1067,
 // flip, normalise, pad. Then the same work in parts, and the machine's limits: turbojpeg's decoding
-// alone, and how fast floats of a batch's size are written. Medians of seven runs.
+// alone, and how fast floats of a batch's size are written. Medians of five runs.
 //
 //   loader_bench [THREADS]     2 by default
 #include <algorithm>
@@ -32,15 +32,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kFiles = 64, kImages = 512, kWidth = 640, kHeight = 480;
-constexpr int kRuns = 7;
+constexpr int64_t kFiles = 64, kImages = 256, kWidth = 640, kHeight = 480;
+constexpr int kRuns = 5;
 
 /// Files on disk, each used several times over.
 class Photos : public Dataset {
  public:
   Photos() : Dataset("photos") {
     folder_ = fs::temp_directory_path() / ("kestrel_loader_bench_" + std::to_string(getpid()));
-    const ShapesDataset shapes({.num_images = kFiles, .image_size = kWidth, .noise = 14});
+    const ShapesDataset shapes({.num_images = kFiles, .image_size = kWidth, .noise = 45});
     set_classes({"thing"});
     Annotation box;
     box.bbox = {10, 10, 200, 200};
@@ -84,16 +84,30 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// Median images per second of `images` done by f.
-double rate(int64_t images, const std::function<void()>& f) {
-  std::vector<double> seconds;
+/// Of all threads.
+double cpu_now() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+/// Medians of what all images take.
+struct Figures {
+  double seconds = 0, cpu_seconds = 0;
+};
+
+Figures measure(const std::function<void()>& f) {
+  std::vector<double> seconds, cpu_seconds;
   for (int run = 0; run <= kRuns; ++run) {
-    const double begin = now();
+    const double begin = now(), cpu_begin = cpu_now();
     f();
-    if (run > 0) seconds.push_back(now() - begin);  // the first one warms up
+    if (run == 0) continue;  // warms up
+    seconds.push_back(now() - begin);
+    cpu_seconds.push_back(cpu_now() - cpu_begin);
   }
   std::ranges::sort(seconds);
-  return static_cast<double>(images) / seconds[kRuns / 2];
+  std::ranges::sort(cpu_seconds);
+  return {seconds[kRuns / 2], cpu_seconds[kRuns / 2]};
 }
 
 /// f(i) for all images, spread over threads.
@@ -110,9 +124,10 @@ std::function<void()> spread(int threads, const std::function<void(int64_t)>& f)
   };
 }
 
-void say(const char* what, double images_per_second) {
-  std::printf("%-44s %7.1f images/s   %6.3f ms an image\n", what, images_per_second,
-              1000 / images_per_second);
+void say(const char* what, const Figures& figures) {
+  std::printf("%-42s %7.1f images/s   %6.2f ms of a processor an image\n", what,
+              static_cast<double>(kImages) / figures.seconds,
+              1000 * figures.cpu_seconds / static_cast<double>(kImages));
   std::fflush(stdout);
 }
 
@@ -131,7 +146,7 @@ void measure_all(int threads) {
               threads);
   const RandomSampler sampler(photos, 0);
   Loader loader(photos, recipe(), sampler, {.batch_size = 2, .workers = threads});
-  say("loader", rate(kImages, [&] {
+  say("loader", measure([&] {
         loader.start_epoch(0);
         while (loader.next()) {
         }
@@ -142,30 +157,27 @@ void measure_all(int threads) {
   const Image decoded = photos.load(0);
   const Pipeline pipeline = recipe();
   const Pipeline resize = Pipeline().add<Resize>(ResizeOptions{.img_scale = {{1333, 800}}});
-  say("  read the file and decode",
-      rate(kImages, spread(threads, [&](int64_t i) { photos.load(i); })));
-  say("  resize", rate(kImages, spread(threads, [&](int64_t) {
-                         Sample sample(decoded);
-                         Philox random(0);
-                         resize.apply(sample, random);
-                       })));
-  say("  resize, flip, normalise, pad, collate", rate(kImages, spread(threads, [&](int64_t i) {
-                                                        std::vector<Sample> samples(1);
-                                                        samples[0] = Sample(decoded);
-                                                        Philox random(static_cast<uint64_t>(i));
-                                                        pipeline.apply(samples[0], random);
-                                                        collate(samples);
-                                                      })));
-  say("limit: turbojpeg alone, files in memory",
-      rate(kImages, spread(threads, [&](int64_t i) {
-             decode_with_turbojpeg(files[static_cast<size_t>(i)]);
-           })));
+  say("  read the file and decode", measure(spread(threads, [&](int64_t i) { photos.load(i); })));
+  say("  resize", measure(spread(threads, [&](int64_t) {
+        Sample sample(decoded);
+        Philox random(0);
+        resize.apply(sample, random);
+      })));
+  say("  resize, flip, normalise, pad, collate", measure(spread(threads, [&](int64_t i) {
+        std::vector<Sample> samples(1);
+        samples[0] = Sample(decoded);
+        Philox random(static_cast<uint64_t>(i));
+        pipeline.apply(samples[0], random);
+        collate(samples);
+      })));
+  say("limit: turbojpeg alone, files in memory", measure(spread(threads, [&](int64_t i) {
+        decode_with_turbojpeg(files[static_cast<size_t>(i)]);
+      })));
   constexpr size_t kFloats = 800 * 1088 * 3;
-  say("limit: writing 800 x 1088 x 3 floats", rate(kImages, spread(threads, [&](int64_t) {
-                                                     thread_local std::vector<float> out(kFloats);
-                                                     std::memset(out.data(), 0,
-                                                                 kFloats * sizeof(float));
-                                                   })));
+  say("limit: writing 800 x 1088 x 3 floats", measure(spread(threads, [&](int64_t) {
+        thread_local std::vector<float> out(kFloats);
+        std::memset(out.data(), 0, kFloats * sizeof(float));
+      })));
 }
 
 }  // namespace

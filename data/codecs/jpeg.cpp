@@ -1,7 +1,5 @@
 #include <turbojpeg.h>
 
-#include <cstring>
-#include <limits>
 #include <memory>
 #include <string>
 
@@ -23,26 +21,6 @@ struct Handle {
   tjhandle tj;
 };
 
-// One decompressor per thread: making one costs as much as a small image.
-std::unique_ptr<Handle>& own_decompressor() {
-  thread_local std::unique_ptr<Handle> handle;
-  return handle;
-}
-
-tjhandle decompressor() {
-  auto& handle = own_decompressor();
-  if (!handle) handle = std::make_unique<Handle>(tjInitDecompress());
-  return handle->tj;
-}
-
-// What went wrong. The decompressor is made anew: libturbojpeg keeps tables of a file that ended
-// within them, and would find the next file wrong.
-std::string take_error() {
-  std::string reason = tjGetErrorStr2(decompressor());
-  own_decompressor().reset();
-  return reason;
-}
-
 const unsigned char* data(Bytes bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
 }
@@ -51,35 +29,51 @@ struct Header {
   int width = 0, height = 0, subsampling = 0, colorspace = 0;
 };
 
-Header read_header(Bytes bytes, std::string_view name) {
-  Header h;
-  if (tjDecompressHeader3(decompressor(), data(bytes), bytes.size(), &h.width, &h.height,
-                          &h.subsampling, &h.colorspace) != 0) {
-    fail<DataError>("[image] ", name, ": not a usable JPEG: ", take_error());
-  }
-  if (h.width == 0 && h.height == 0) {  // tables alone are a legal file
-    take_error();
-    fail<DataError>("[image] ", name, ": not a usable JPEG: it ends before the picture begins");
-  }
-  check_size(h.height, h.width, name);
-  return h;
+// Whether the end's marker comes after the last scan's.
+bool has_end(Bytes bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const size_t scan = text.rfind("\xFF\xDA"), end = text.rfind("\xFF\xD9");
+  return end != std::string_view::npos && (scan == std::string_view::npos || scan < end);
 }
 
-void decode_into(Bytes bytes, std::string_view name, const Header& h, int format, uint8_t* pixels) {
-  const int flags = TJFLAG_LIMITSCANS;  // a progressive file of endless scans is an attack
-  if (tjDecompress2(decompressor(), data(bytes), bytes.size(), pixels, h.width, 0, h.height, format,
-                    flags) == 0) {
-    return;
+// Reads one file. Not kept for the next one: libjpeg would take tables that this lacks from the
+// file before, and after one that ends within a table, find all others wrong.
+class Decompressor {
+ public:
+  Decompressor(Bytes bytes, std::string_view name) : bytes_(bytes), name_(name) {
+    if (tjDecompressHeader3(handle_.tj, data(bytes), bytes.size(), &header_.width, &header_.height,
+                            &header_.subsampling, &header_.colorspace) != 0) {
+      fail<DataError>("[image] ", name, ": not a usable JPEG: ", tjGetErrorStr2(handle_.tj));
+    }
+    if (header_.width == 0 && header_.height == 0) {  // tables alone are a legal file
+      fail<DataError>("[image] ", name, ": not a usable JPEG: it ends before the picture begins");
+    }
+    check_size(header_.height, header_.width, name);
   }
-  const bool usable = tjGetErrorCode(decompressor()) == TJERR_WARNING;
-  const std::string reason = take_error();
-  const bool cut = reason.find("Premature end") != std::string::npos;
-  if (!usable || cut) {
-    fail<DataError>("[image] ", name,
-                    cut ? ": the file is cut short: " : ": JPEG does not decode: ", reason);
+
+  const Header& header() const { return header_; }
+
+  void decode(int format, uint8_t* pixels) const {
+    const int flags = TJFLAG_LIMITSCANS;  // a progressive file of endless scans is an attack
+    if (tjDecompress2(handle_.tj, data(bytes_), bytes_.size(), pixels, header_.width, 0,
+                      header_.height, format, flags) == 0) {
+      return;
+    }
+    const std::string reason = tjGetErrorStr2(handle_.tj);
+    const bool cut = !has_end(bytes_);
+    if (tjGetErrorCode(handle_.tj) != TJERR_WARNING || cut) {
+      fail<DataError>("[image] ", name_,
+                      cut ? ": the file is cut short: " : ": JPEG does not decode: ", reason);
+    }
+    warn("[image] " + std::string(name_) + ": used although the decoder says: " + reason);
   }
-  warn("[image] " + std::string(name) + ": used although the decoder says: " + reason);
-}
+
+ private:
+  Bytes bytes_;
+  std::string_view name_;
+  Handle handle_{tjInitDecompress()};
+  Header header_;
+};
 
 // Adobe's inverted CMYK, with OpenCV's rounding.
 void cmyk_to_rgb(const std::vector<uint8_t>& cmyk, Image& image) {
@@ -100,20 +94,21 @@ bool is_jpeg(Bytes bytes) {
 }
 
 ImageSize jpeg_size(Bytes bytes, std::string_view name) {
-  const Header h = read_header(bytes, name);
+  const Header h = Decompressor(bytes, name).header();
   if (exif_orientation(bytes) >= 5) return {h.width, h.height};
   return {h.height, h.width};
 }
 
 Image decode_jpeg(Bytes bytes, std::string_view name) {
-  const Header h = read_header(bytes, name);
+  const Decompressor file(bytes, name);
+  const Header& h = file.header();
   Image image(h.height, h.width);
   if (h.colorspace == TJCS_CMYK || h.colorspace == TJCS_YCCK) {
     std::vector<uint8_t> cmyk(static_cast<size_t>(h.width) * static_cast<size_t>(h.height) * 4);
-    decode_into(bytes, name, h, TJPF_CMYK, cmyk.data());
+    file.decode(TJPF_CMYK, cmyk.data());
     cmyk_to_rgb(cmyk, image);
   } else {
-    decode_into(bytes, name, h, TJPF_RGB, image.pixels.data());
+    file.decode(TJPF_RGB, image.pixels.data());
   }
   return apply_orientation(std::move(image), exif_orientation(bytes));
 }

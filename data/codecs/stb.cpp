@@ -33,10 +33,10 @@ uint8_t byte(Bytes bytes, size_t at) {
 // The fewest bits that a pixel of the file takes; of TGA's runs of 128 pixels in 2 bytes it is less
 // than one.
 double bits_per_pixel(Bytes bytes) {
-  const uint8_t first = byte(bytes, 0);
-  if (first == 'B') return byte(bytes, 28);                 // BMP
-  if (first == 'P') return byte(bytes, 1) == '6' ? 24 : 8;  // PNM
-  const bool runs = byte(bytes, 2) >= 9;                    // TGA
+  const uint8_t first = byte(bytes, 0), second = byte(bytes, 1);
+  if (first == 'B' && second == 'M') return byte(bytes, byte(bytes, 14) == 12 ? 24 : 28);
+  if (first == 'P' && (second == '5' || second == '6')) return second == '6' ? 24 : 8;
+  const bool runs = byte(bytes, 2) >= 9;  // TGA
   return runs ? 16.0 / 128 : byte(bytes, 16);
 }
 

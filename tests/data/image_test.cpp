@@ -24,7 +24,8 @@ int max_difference(const Image& a, const Image& b) {
 }
 
 TEST(Image, DecodesEveryKindAsOpenCvDoes) {
-  for (const auto& entry : test::golden("images.json").at("decode")) {
+  const auto decode_cases = test::golden("images.json").at("decode");
+  for (const auto& entry : decode_cases) {
     const auto name = entry.at("name").get<std::string>();
     const auto file = test::from_base64(entry.at("file").get<std::string>());
     const Image expected = test::image_of(entry);
@@ -36,7 +37,8 @@ TEST(Image, DecodesEveryKindAsOpenCvDoes) {
 
 TEST(Image, SizeIsThatOfThePictureWithoutDecodingIt) {
   const test::TempDir dir;
-  for (const auto& entry : test::golden("images.json").at("decode")) {
+  const auto decode_cases = test::golden("images.json").at("decode");
+  for (const auto& entry : decode_cases) {
     const auto name = entry.at("name").get<std::string>();
     const auto file = test::from_base64(entry.at("file").get<std::string>());
     const auto path = dir.write(name, {reinterpret_cast<const char*>(file.data()), file.size()});
@@ -68,7 +70,8 @@ TEST(Image, WritesByTheExtension) {
 
 // A cut file is an error that names it, or (for text after the last pixel) the image.
 TEST(Image, EveryTruncationIsAnErrorOrAnImage) {
-  for (const auto& entry : test::golden("images.json").at("decode")) {
+  const auto decode_cases = test::golden("images.json").at("decode");
+  for (const auto& entry : decode_cases) {
     const auto name = entry.at("name").get<std::string>();
     const auto file = test::from_base64(entry.at("file").get<std::string>());
     size_t errors = 0;
@@ -90,7 +93,8 @@ TEST(Image, EveryTruncationIsAnErrorOrAnImage) {
 
 TEST(Image, DamagedBytesNeverCrash) {
   std::mt19937 random(7);
-  for (const auto& entry : test::golden("images.json").at("decode")) {
+  const auto decode_cases = test::golden("images.json").at("decode");
+  for (const auto& entry : decode_cases) {
     const auto name = entry.at("name").get<std::string>();
     const auto file = test::from_base64(entry.at("file").get<std::string>());
     for (int round = 0; round < 200; ++round) {

@@ -277,7 +277,8 @@ void add_pngs(Collection& out) {
                           {"tEXt", std::string("Comment\0", 8) + std::string(2 << 20, 'x')});
           }));
   out.add("png_trailing_bytes", file + std::string(1000, 'x'));
-  for (const auto& entry : golden("images.json").at("decode")) {
+  const auto decode_cases = golden("images.json").at("decode");
+  for (const auto& entry : decode_cases) {
     const auto name = entry.at("name").get<std::string>();
     if (name != "rgb16.png" && name != "palette.png" && name != "grey_alpha.png") continue;
     const std::string content = text_of(from_base64(entry.at("file").get<std::string>()));

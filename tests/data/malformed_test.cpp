@@ -188,6 +188,28 @@ TEST(Malformed, Images) {
   EXPECT_TRUE(warnings.has({std::to_string(unusable.size() + 1) + " of ", "are left out"}));
 }
 
+// What becomes of a file does not depend on those that were read before it.
+TEST(Malformed, ImagesAreReadAloneOrAfterOthers) {
+  const auto files = test::malformed_images();
+  const Warnings warnings;
+  const auto read = [](const MalformedFile& file) {
+    try {
+      const auto* first = reinterpret_cast<const std::byte*>(file.content.data());
+      const Image image = decode_image({first, file.content.size()}, file.name);
+      return std::string(image.pixels.begin(), image.pixels.end());
+    } catch (const DataError& error) {
+      return std::string(error.what());
+    }
+  };
+  std::vector<std::string> forwards, backwards;
+  for (auto file = files.begin(); file != files.end(); ++file) forwards.push_back(read(*file));
+  for (auto file = files.rbegin(); file != files.rend(); ++file) backwards.push_back(read(*file));
+  std::ranges::reverse(backwards);
+  for (size_t i = 0; i < files.size(); ++i) {
+    EXPECT_TRUE(forwards[i] == backwards[i]) << files[i].name;
+  }
+}
+
 /// Opens a set with a bad file in it, strictly or not, trains on what is left.
 using OpenSet = std::function<std::unique_ptr<Dataset>(bool strict)>;
 
