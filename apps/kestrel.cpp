@@ -1,9 +1,11 @@
 #include <CLI/CLI.hpp>
 
+#include "commands/benchmark.h"
 #include "commands/browse.h"
 #include "commands/check_data.h"
 #include "commands/convert.h"
 #include "commands/detect.h"
+#include "commands/doctor.h"
 #include "commands/evaluate.h"
 #include "commands/print_config.h"
 #include "commands/test.h"
@@ -21,5 +23,7 @@ int main(int argc, char** argv) {
   kestrel::apps::add_check_data(app);
   kestrel::apps::add_browse(app);
   kestrel::apps::add_print_config(app);
+  kestrel::apps::add_benchmark(app);
+  kestrel::apps::add_doctor(app);
   return kestrel::apps::run_program(app, argc, argv);
 }

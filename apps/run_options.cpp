@@ -224,15 +224,11 @@ void run_training(const Config& config, const RunOptions& o,
                      " goes on with it; to start anew, choose another --out or remove it");
   }
   options.stop = &stop_signal();
-  options.log.line("writing to " + options.out.string());
   const TrainSummary summary = train_detector(config, options);
   if (summary.stopped) {
     fail<Interrupted>("stopped in epoch ", summary.position.epoch + 1, " after iteration ",
                       summary.position.inner_iter, "; to go on: --resume ", options.out.string());
   }
-  std::string text = "done in " + duration_text(summary.seconds) + ": " + summary.last.string() +
-                     ", weights hash " + summary.weights_hash;
-  options.log.line(text);
 }
 
 }  // namespace kestrel::apps

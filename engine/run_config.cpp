@@ -6,16 +6,8 @@ namespace kestrel {
 namespace {
 
 void refuse_unsupported(const RunConfig& config) {
-  const auto is_text_logger = [](const Config& hook) {
-    return hook.is_map() && hook.contains("type") &&
-           hook.at("type").as_string() == "TextLoggerHook";
-  };
   if (config.runner.type != "EpochBasedRunner") {
     fail<UsageError>("[train] runner.type must be EpochBasedRunner, got ", config.runner.type);
-  }
-  if (config.log_config.hooks.is_null()) return;
-  for (const Config& hook : config.log_config.hooks.items()) {
-    if (!is_text_logger(hook)) hook.fail("only {type: TextLoggerHook} is there");
   }
 }
 

@@ -59,6 +59,7 @@ struct RunConfig {
   EvalOptions evaluation;
   CheckpointOptions checkpoint_config;
   LogConfig log_config;
+  Config default_hooks;
   Config custom_hooks;
   Config load_from;
   Config resume_from;
@@ -74,6 +75,7 @@ struct RunConfig {
     v("evaluation", evaluation);
     v("checkpoint_config", checkpoint_config);
     v("log_config", log_config);
+    v("default_hooks", default_hooks);
     v("custom_hooks", custom_hooks);
     v("load_from", load_from);
     v("resume_from", resume_from);

@@ -9,18 +9,20 @@
 #include <utility>
 
 #include <kestrel/data/datasets/coco_truths.h>
+#include <kestrel/data/file.h>
 #include <kestrel/engine/batch_size.h>
 #include <kestrel/engine/build_run.h>
 #include <kestrel/engine/checkpoint.h>
 #include <kestrel/engine/diagnosis.h>
+#include <kestrel/engine/environment.h>
 #include <kestrel/engine/evaluate.h>
 #include <kestrel/engine/hooks/checkpoint_hook.h>
-#include <kestrel/engine/hooks/csv_logger_hook.h>
 #include <kestrel/engine/hooks/eval_hook.h>
 #include <kestrel/engine/hooks/lr_updater_hook.h>
 #include <kestrel/engine/hooks/optimizer_hook.h>
-#include <kestrel/engine/hooks/picture_hook.h>
+#include <kestrel/engine/record_hooks.h>
 #include <kestrel/engine/resume.h>
+#include <kestrel/engine/run_log.h>
 #include <kestrel/engine/schedules/lr_schedule.h>
 #include <kestrel/engine/weights_hash.h>
 #include <kestrel/inference/weights.h>
@@ -59,20 +61,22 @@ RunArguments arguments_of(const TrainOptions& options) {
 
 /// Evaluates the weights that are kept: the moving average, where there is one.
 NamedValues evaluate(Run& run, const CocoEvalTruths& truths, const TrainOptions& options,
-                     std::vector<CocoEvalDetection>& detections, Runner& runner) {
+                     Evaluation& evaluation, Runner& runner) {
   std::optional<EmaHook::Swap> averages;
   if (run.ema) averages.emplace(*run.ema);
   run.model->eval();
-  detections = detect_all(*run.model, *run.val.dataset, run.val.pipeline,
-                          {.workers = run.config.data.workers_per_gpu,
-                           .bfloat16 = options.amp,
-                           .device = options.device,
-                           .stop = options.stop});
+  auto detections = detect_all(*run.model, *run.val.dataset, run.val.pipeline,
+                               {.workers = run.config.data.workers_per_gpu,
+                                .bfloat16 = options.amp,
+                                .device = options.device,
+                                .stop = options.stop});
   if (options.stop && options.stop->load()) {
     runner.leave_epoch_open();
     return {};
   }
-  return metrics_of(evaluate_coco(truths, detections, CocoMetric::kBbox));
+  evaluation.result = evaluate_coco(truths, detections, CocoMetric::kBbox);
+  evaluation.detections = std::move(detections);
+  return metrics_of(evaluation.result);
 }
 
 void continue_run(const TrainOptions& options, const Run& run, Checkpointer& checkpointer,
@@ -112,17 +116,19 @@ std::string cost_text(const Runner& runner, double writing_seconds) {
       records, total, 100 * records / std::max(total, 1e-9), writing_seconds, text);
 }
 
-TrainSummary train(const Config& config, const TrainOptions& options) {
+TrainSummary train(const Config& config, const TrainOptions& options, RunLog& log) {
   const auto start = std::chrono::steady_clock::now();
   Run run = build_run(config, options);
   std::filesystem::create_directories(options.out);
+  log.open(options.out / "train.log", options.resume);
+  say(options, "writing to " + options.out.string());
 
   Runner runner(*run.task, run.config.runner.max_epochs);
   const auto metadata = model_metadata(config, run.train.dataset->class_names());
   const auto checkpointer =
       std::make_shared<Checkpointer>(*run.model, *run.optimizer, options.out, metadata);
   if (run.ema) checkpointer->use_weights([&] { return run.ema->weights(); });
-  std::vector<CocoEvalDetection> detections;
+  Evaluation evaluation;
   const CocoEvalTruths truths = coco_truths(*run.val.dataset);
   const CheckpointOptions& checkpoints = run.config.checkpoint_config;
 
@@ -138,19 +144,26 @@ TrainSummary train(const Config& config, const TrainOptions& options) {
   }
   runner.add_hook(std::make_shared<CheckpointHook>(checkpointer, checkpoints));
   runner.add_hook(std::make_shared<EvalHook>(
-                      [&](Runner& r) { return evaluate(run, truths, options, detections, r); },
+                      [&](Runner& r) { return evaluate(run, truths, options, evaluation, r); },
                       run.config.evaluation, checkpointer),
                   Priority::Low);
-  runner.add_hook(std::make_shared<CsvLoggerHook>(options.out / "results.csv"), Priority::VeryLow);
-  runner.add_hook(std::make_shared<TextLoggerHook>(
-                      options.log, TextLoggerOptions{.interval = run.config.log_config.interval}),
-                  Priority::VeryLow);
-  runner.add_hook(std::make_shared<PictureHook>(*run.val.dataset, detections, options.out),
-                  Priority::VeryLow);
+  add_record_hooks(run.config,
+                   {.folder = options.out,
+                    .log_interval = run.config.log_config.interval,
+                    .log = options.log,
+                    .task = run.task.get(),
+                    .train = run.train.dataset.get(),
+                    .val = run.val.dataset.get(),
+                    .train_config = run.config.data.train,
+                    .truths = &truths,
+                    .evaluation = &evaluation},
+                   runner);
   runner.add_hook(std::make_shared<ResumeHook>(checkpointer, checkpoints), Priority::Lowest);
 
   continue_run(options, run, *checkpointer, runner);
   write_run_settings(options.out, config, arguments_of(options));
+  const std::string environment = examine_environment(options.out).text();
+  write_file("train", options.out / "environment.txt", std::as_bytes(std::span(environment)));
   try {
     runner.run();
   } catch (const NonFiniteLossError& error) {
@@ -173,20 +186,32 @@ TrainSummary train(const Config& config, const TrainOptions& options) {
   summary.stopped = options.stop && options.stop->load();
   summary.position = runner.resume_point();
   summary.graph_replays = run.task->graph_replays();
+  if (summary.stopped) {
+    log.add("INFO", "stopped; --resume " + options.out.string() + " goes on");
+  } else {
+    say(options, fmt::format("done in {}: {}, weights hash {}", duration_text(summary.seconds),
+                             summary.last.string(), summary.weights_hash));
+  }
   return summary;
 }
 
 }  // namespace
 
-TrainSummary train_detector(const Config& config, const TrainOptions& options) {
+TrainSummary train_detector(const Config& config, const TrainOptions& given) {
+  RunLog log(given.log);
+  TrainOptions options = given;
+  options.log = log.sink();
   try {
-    return train(config, options);
+    return train(config, options, log);
   } catch (const OutOfMemoryError& error) {
     say(options, "out of memory; trying which batch would fit");
     const int64_t batch = read_run_config(config).data.samples_per_gpu;
     fail<OutOfMemoryError>(error.what(), "; a batch of ", largest_batch(config, options),
                            " images would fit, this one has ", batch,
                            " (data.samples_per_gpu, --batch)");
+  } catch (const std::exception& error) {
+    log.add("ERROR", error.what());
+    throw;
   }
 }
 

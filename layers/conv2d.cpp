@@ -4,6 +4,7 @@
 
 #include <kestrel/autograd/functions/conv2d.h>
 #include <kestrel/autograd/functions/fold_batch_norm.h>
+#include <kestrel/layers/forward_observer.h>
 #include <kestrel/layers/init.h>
 
 namespace kestrel {
@@ -73,6 +74,10 @@ void Conv2d::init_weights(Philox& random) {
 }
 
 Variable Conv2d::forward(const Variable& x, const ConvEpilogue& epilogue) {
+  return observed(*this, x, [&] { return convolve(x, epilogue); });
+}
+
+Variable Conv2d::convolve(const Variable& x, const ConvEpilogue& epilogue) {
   BatchNorm2d* norm = bias ? nullptr : foldable(epilogue.norm);
   if (epilogue.norm && !norm) {
     const Variable y = autograd::conv2d(x, weight, bias, params_of(options_, false));
@@ -123,12 +128,14 @@ ConvTranspose2d::ConvTranspose2d(const ConvTranspose2dOptions& options)
       options_(options) {}
 
 Variable ConvTranspose2d::forward(const Variable& x) {
-  return autograd::conv_transpose2d(x, weight, bias,
-                                    {.stride = options_.stride,
-                                     .padding = options_.padding,
-                                     .output_padding = options_.output_padding,
-                                     .dilation = options_.dilation,
-                                     .groups = options_.groups});
+  return observed(*this, x, [&] {
+    return autograd::conv_transpose2d(x, weight, bias,
+                                      {.stride = options_.stride,
+                                       .padding = options_.padding,
+                                       .output_padding = options_.output_padding,
+                                       .dilation = options_.dilation,
+                                       .groups = options_.groups});
+  });
 }
 
 void ConvTranspose2d::init_weights(Philox& random) {

@@ -49,6 +49,7 @@ class Conv2d : public Module {
 
  private:
   struct InferenceWeights;
+  Variable convolve(const Variable& x, const ConvEpilogue& epilogue);
   Variable forward_inference(const Variable& x, const ConvEpilogue& epilogue);
 
   Conv2dOptions options_;

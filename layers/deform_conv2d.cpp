@@ -5,6 +5,7 @@
 #include <kestrel/autograd/functions/arithmetic.h>
 #include <kestrel/autograd/functions/deform_conv2d.h>
 #include <kestrel/autograd/functions/shape_ops.h>
+#include <kestrel/layers/forward_observer.h>
 #include <kestrel/layers/init.h>
 
 namespace kestrel {
@@ -54,7 +55,9 @@ DeformConv2d::DeformConv2d(const DeformConv2dOptions& options)
 }
 
 Variable DeformConv2d::forward(const Variable& x, const Variable& offset) {
-  return autograd::deform_conv2d(x, offset, {}, weight, {}, params_of(options_));
+  return observed(*this, x, [&] {
+    return autograd::deform_conv2d(x, offset, {}, weight, {}, params_of(options_));
+  });
 }
 
 void DeformConv2d::init_weights(Philox& random) {
@@ -69,7 +72,9 @@ ModulatedDeformConv2d::ModulatedDeformConv2d(const DeformConv2dOptions& options)
 
 Variable ModulatedDeformConv2d::forward(const Variable& x, const Variable& offset,
                                         const Variable& mask) {
-  return autograd::deform_conv2d(x, offset, mask, weight, bias, params_of(options_));
+  return observed(*this, x, [&] {
+    return autograd::deform_conv2d(x, offset, mask, weight, bias, params_of(options_));
+  });
 }
 
 void ModulatedDeformConv2d::init_weights(Philox& random) {

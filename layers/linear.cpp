@@ -1,6 +1,7 @@
 #include <kestrel/layers/linear.h>
 
 #include <kestrel/autograd/functions/linear.h>
+#include <kestrel/layers/forward_observer.h>
 #include <kestrel/layers/init.h>
 
 namespace kestrel {
@@ -10,7 +11,7 @@ Linear::Linear(int64_t in_features, int64_t out_features, bool with_bias)
       bias(add_parameter("bias", with_bias ? Tensor::zeros({out_features}) : Tensor())) {}
 
 Variable Linear::forward(const Variable& x) {
-  return autograd::linear(x, weight, bias);
+  return observed(*this, x, [&] { return autograd::linear(x, weight, bias); });
 }
 
 void Linear::init_weights(Philox& random) {

@@ -3,6 +3,7 @@
 #include <kestrel/autograd/functions/arithmetic.h>
 #include <kestrel/autograd/functions/batch_norm.h>
 #include <kestrel/autograd/functions/group_norm.h>
+#include <kestrel/layers/forward_observer.h>
 #include <kestrel/layers/init.h>
 
 namespace kestrel {
@@ -15,12 +16,14 @@ BatchNorm2d::BatchNorm2d(int64_t channels, const NormOptions& options)
       options_(options) {}
 
 Variable BatchNorm2d::forward(const Variable& x, bool relu, const Variable& residual) {
-  return autograd::batch_norm(x, weight, bias, running_mean, running_var,
-                              {.training = !uses_running_stats(),
-                               .momentum = options_.momentum,
-                               .eps = options_.eps,
-                               .relu = relu},
-                              residual);
+  return observed(*this, x, [&] {
+    return autograd::batch_norm(x, weight, bias, running_mean, running_var,
+                                {.training = !uses_running_stats(),
+                                 .momentum = options_.momentum,
+                                 .eps = options_.eps,
+                                 .relu = relu},
+                                residual);
+  });
 }
 
 void BatchNorm2d::init_weights(Philox&) {
@@ -37,12 +40,14 @@ GroupNorm::GroupNorm(int64_t channels, const NormOptions& options)
 }
 
 Variable GroupNorm::forward(const Variable& x, bool relu, const Variable& residual) {
-  if (!residual) {
-    return autograd::group_norm(x, weight, bias, options_.num_groups, options_.eps, relu);
-  }
-  const Variable sum = autograd::add(
-      autograd::group_norm(x, weight, bias, options_.num_groups, options_.eps), residual);
-  return relu ? autograd::relu(sum) : sum;
+  return observed(*this, x, [&] {
+    if (!residual) {
+      return autograd::group_norm(x, weight, bias, options_.num_groups, options_.eps, relu);
+    }
+    const Variable sum = autograd::add(
+        autograd::group_norm(x, weight, bias, options_.num_groups, options_.eps), residual);
+    return relu ? autograd::relu(sum) : sum;
+  });
 }
 
 void GroupNorm::init_weights(Philox&) {

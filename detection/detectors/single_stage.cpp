@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include <kestrel/kernels/device.h>
 #include <kestrel/registry/registry.h>
 
 namespace kestrel {
@@ -48,6 +49,8 @@ std::vector<Detections> SingleStageDetector::predict(const Batch& batch, bool re
   const autograd::NoGrad no_grad;
   const auto start = Clock::now();
   const HeadOutputs outputs = bbox_head.forward(extract_features(Variable(batch.images)));
+  const Device device = batch.images.device();
+  if (times && device.is_cuda()) gpu::synchronize(gpu::current_stream(device.index()));
   const auto middle = Clock::now();
   std::vector<Detections> detections = bbox_head.predict(outputs, batch.metas, rescale);
   if (times) {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <kestrel/data/file.h>
+#include <kestrel/engine/hooks/hook_context.h>
 #include <kestrel/tensor/safetensors.h>
 
 namespace kestrel {
@@ -16,6 +17,12 @@ namespace {
 constexpr const char* kRows = "csv.rows";
 constexpr const char* kLosses = "csv.losses";
 constexpr const char* kSeconds = "csv.seconds";
+
+const bool kRegistered =
+    register_hook("CsvLoggerHook", [](const Config& node, const HookContext& context) {
+      read_options<NoOptions>(node, {}, {"type"});
+      return std::make_unique<CsvLoggerHook>(context.folder / "results.csv");
+    });
 
 std::vector<std::string> split(const std::string& line) {
   std::vector<std::string> cells;

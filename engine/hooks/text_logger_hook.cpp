@@ -8,8 +8,17 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <kestrel/engine/hooks/hook_context.h>
+
 namespace kestrel {
 namespace {
+
+const bool kRegistered =
+    register_hook("TextLoggerHook", [](const Config& node, const HookContext& context) {
+      const TextLoggerOptions defaults{.interval = context.log_interval};
+      return std::make_unique<TextLoggerHook>(
+          context.log, read_options<TextLoggerOptions>(node, defaults, {"type"}));
+    });
 
 constexpr std::chrono::milliseconds kProgressInterval{200};
 

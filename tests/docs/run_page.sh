@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Runs every command of a page: run_page.sh PAGE SOURCE BUILD WORK.
+#
+# Blocks fenced as ```sh are run in their order in one shell, which stops at the first command that fails.
+# A block fenced with a name, as ```cpp main.cpp, is written to that file. A block that cannot run here comes
+# after a line <!-- not run: REASON -->.
+#
+# The shell starts in a folder that looks like a clone after a build: ./train_retinanet, ./run_tests and
+# build/release/bin, configs and examples, with small data sets (make_data.cpp). Training is the real one with
+# one epoch and pictures of 64 pixels: the programs there add the options that make it so.
+set -euo pipefail
+page=$1
+source_root=$2
+build=$3
+work=$4
+here=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
+
+rm -rf "$work"
+mkdir -p "$work/clone/build/release/bin" "$work/home"
+cd "$work/clone"
+for name in configs examples kernels tools kestrel.h; do ln -s "$source_root/$name" .; done
+for entry in "$build"/*; do
+  name=$(basename "$entry")
+  [[ $name == bin ]] || ln -s "$entry" build/release/
+done
+for entry in "$build"/bin/*; do ln -s "$entry" build/release/bin/; done
+for program in kestrel train_retinanet; do
+  rm -f "build/release/bin/$program"
+  printf '#!/usr/bin/env bash\nexec %q %q %q "$@"\n' "$here/small.sh" "$build/bin/$program" "$program" \
+    >"build/release/bin/$program"
+  chmod +x "build/release/bin/$program"
+done
+ln -s build/release/bin/train_retinanet train_retinanet
+"$build/bin/make_docs_data" .
+
+# The page as a script; files of named blocks are written when their turn comes.
+awk '
+  function fail(text) { print FILENAME ":" FNR ": " text > "/dev/stderr"; failed = 1; exit 1 }
+  /^<!-- not run: .*[^ ].* -->$/ { skip = 1; next }
+  /^<!-- not run/ { fail("a block that is not run needs a reason: <!-- not run: REASON -->") }
+  /^```/ && !inside {
+    split($0, word, /[ `]+/)
+    inside = 1
+    language = word[2]
+    file = word[3]
+    if (language == "sh" && skip) { ++skipped; kind = "none" }
+    else if (language == "sh") { ++run; kind = "sh"; print "# " FILENAME ":" FNR }
+    else if (file != "") { kind = "file"; print "cat >\047" file "\047 <<\047END_OF_BLOCK\047" }
+    else kind = "none"
+    next
+  }
+  /^```/ {
+    if (kind == "file") print "END_OF_BLOCK"
+    inside = skip = 0
+    next
+  }
+  inside && kind != "none" { print }
+  /[^ ]/ && !inside { if (skip) fail("<!-- not run --> has to stand before a block") }
+  END {
+    if (failed) exit 1
+    print "echo \"" run + 0 " blocks run, " skipped + 0 " not\" >&2"
+  }' "$page" >"$work/commands.sh"
+
+env -u KESTREL_DATA -u KESTREL_WEIGHTS HOME="$work/home" OMP_WAIT_POLICY=passive \
+  bash -xeuo pipefail "$work/commands.sh" >"$work/output.txt" 2>"$work/log.txt" || {
+  status=$?
+  echo "$(basename "$page"): the last of these commands ended with $status:" >&2
+  tail -n 25 "$work/log.txt" >&2
+  exit 1
+}
+tail -n 1 "$work/log.txt"
