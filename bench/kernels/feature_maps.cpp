@@ -158,7 +158,7 @@ Job sgd(const Spec& s, Device device) {
           tensors.push_back({params[i].view(), grads[i].view(), momenta[i].view(), 1e-4F, 1e-4F});
         }
         run(device, cpu::sgd_step, gpu::sgd_step, std::span<const SgdTensor>(tensors),
-            SgdParams{.momentum = 0.9F});
+            SgdParams{.momentum = 0.9F}, ConstView{});
       },
       0, 5 * 4 * static_cast<double>(s["parameters"])};
 }
@@ -175,7 +175,7 @@ Job adamw(const Spec& s, Device device) {
                                  second[i].view(), 1e-4F, 1e-4F});
             }
             run(device, cpu::adam_step, gpu::adam_step, std::span<const AdamTensor>(tensors),
-                AdamParams{});
+                AdamParams{}, ConstView{});
           },
           0, 7 * 4 * static_cast<double>(s["parameters"])};
 }

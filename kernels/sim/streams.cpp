@@ -154,9 +154,9 @@ bool any_capture() {
 
 /// Whether a capture forbids to ask for memory.
 bool any_strict_capture() {
-  return std::any_of(
-      runtime().streams.begin(), runtime().streams.end(),
-      [](const CUstream_st* s) { return s->capture != nullptr && !s->capture_relaxed; });
+  return std::any_of(runtime().streams.begin(), runtime().streams.end(), [](const CUstream_st* s) {
+    return s->capture != nullptr && !s->capture_relaxed;
+  });
 }
 
 void finish_all() {
