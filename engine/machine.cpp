@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -81,8 +82,13 @@ MachineMemory machine_memory() {
 
 bool is_writable(const fs::path& folder) {
   const fs::path path = nearest_existing(folder);
-  std::error_code error;
-  return fs::is_directory(path, error) && access(path.c_str(), W_OK | X_OK) == 0;
+  // Tried, because the answer of access() to root is always yes.
+  std::string file = path / ".kestrel_XXXXXX";
+  const int descriptor = mkstemp(file.data());
+  if (descriptor < 0) return false;
+  close(descriptor);
+  unlink(file.c_str());
+  return true;
 }
 
 int64_t free_disk_space(const fs::path& folder) {

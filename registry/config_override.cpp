@@ -8,7 +8,8 @@ namespace {
 
 constexpr int kMaxDepth = 50;
 
-// Recursive descent over "1", "[8, 11]", "(1333,800)", "'a, b'", "8,11".
+// Recursive descent over "1", "[8, 11]", "(1333,800)", "'a, b'", "8,11"; "{type: SGD, lr: 1}" is
+// YAML.
 class ValueParser {
  public:
   explicit ValueParser(std::string_view text) : text_(text) {}
@@ -44,6 +45,7 @@ class ValueParser {
     if (at_end()) return Config("");
     const char c = text_[position_];
     if (c == '[' || c == '(') return list(c == '[' ? ']' : ')', depth);
+    if (c == '{') return map();
     if (c == '\'' || c == '"') {
       const size_t end = text_.find(c, position_ + 1);
       if (end == std::string_view::npos) fail<UsageError>("a quote is not closed");
@@ -56,6 +58,17 @@ class ValueParser {
     position_ = end;
     while (!word.empty() && word.back() == ' ') word.remove_suffix(1);
     return parse_scalar(word);
+  }
+
+  Config map() {
+    const size_t begin = position_;
+    int open = 0;
+    do {
+      if (position_ == text_.size()) fail<UsageError>("a brace is not closed");
+      const char c = text_[position_++];
+      open += c == '{' ? 1 : c == '}' ? -1 : 0;
+    } while (open > 0);
+    return Config::parse(text_.substr(begin, position_ - begin), "--set");
   }
 
   Config list(char close, int depth) {

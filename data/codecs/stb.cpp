@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <climits>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -58,6 +59,7 @@ ImageSize stb_size(Bytes bytes, std::string_view name) {
   if (!stbi_info_from_memory(data(bytes), length(bytes, name), &width, &height, &channels)) {
     fail_unknown(name);
   }
+  height = std::abs(height);  // stb_image says -8 of a BMP of 8 rows, stored from the top.
   check_size(height, width, name);
   return {height, width};
 }

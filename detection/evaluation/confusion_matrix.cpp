@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <map>
+#include <optional>
 #include <unordered_map>
 
 namespace kestrel {
@@ -27,6 +29,7 @@ struct ImageItems {
   struct Item {
     int64_t label = 0;
     XYWH box{};
+    double score = 0;  // of a detection
   };
   std::vector<Item> objects, detections;
   std::vector<XYWH> ignored;
@@ -34,22 +37,26 @@ struct ImageItems {
 
 struct Pair {
   size_t object = 0, detection = 0;
-  double overlap = 0;
 };
 
-/// At most one pair per object and per detection.
+/// Detections, the best first, each take the object that they overlap most of those that are left.
 std::vector<Pair> match(const ImageItems& image, double min_iou) {
-  std::vector<Pair> best_of_object(image.objects.size());
+  std::vector<Pair> pairs;
+  std::vector<char> taken(image.objects.size());
   for (size_t d = 0; d < image.detections.size(); ++d) {
-    Pair best;
+    std::optional<size_t> best;
+    double most = min_iou;
     for (size_t o = 0; o < image.objects.size(); ++o) {
-      const double overlap = iou(image.objects[o].box, image.detections[d].box);
-      if (overlap > min_iou && overlap > best.overlap) best = {o, d, overlap};
+      const double overlap = taken[o] ? 0 : iou(image.objects[o].box, image.detections[d].box);
+      if (overlap <= most) continue;
+      most = overlap;
+      best = o;
     }
-    if (best.overlap > best_of_object[best.object].overlap) best_of_object[best.object] = best;
+    if (!best) continue;
+    taken[*best] = 1;
+    pairs.push_back({*best, d});
   }
-  std::erase_if(best_of_object, [](const Pair& pair) { return pair.overlap == 0; });
-  return best_of_object;
+  return pairs;
 }
 
 bool lies_in_ignored(const XYWH& box, const ImageItems& image, double min_share) {
@@ -73,7 +80,7 @@ void count_image(const ImageItems& image, const ConfusionOptions& options,
     if (!object_done[o]) count(background, image.objects[o].label);
   }
   for (size_t d = 0; d < image.detections.size(); ++d) {
-    const auto& [label, box] = image.detections[d];
+    const auto& [label, box, score] = image.detections[d];
     if (!detection_done[d] && !lies_in_ignored(box, image, options.min_iou)) {
       count(label, background);
     }
@@ -109,15 +116,19 @@ ConfusionMatrix confusion_matrix(const CocoEvalTruths& truths,
     if (truth.crowd || truth.ignore) {
       image.ignored.push_back(truth.bbox);
     } else {
-      image.objects.push_back({label->second, truth.bbox});
+      image.objects.push_back({label->second, truth.bbox, 0});
     }
   }
   for (const CocoEvalDetection& detection : detections) {
     const auto label = label_of.find(detection.category_id);
     if (label == label_of.end() || !(detection.score > options.min_score)) continue;
-    images[detection.image_id].detections.push_back({label->second, detection.bbox});
+    images[detection.image_id].detections.push_back(
+        {label->second, detection.bbox, detection.score});
   }
-  for (const auto& [id, image] : images) count_image(image, options, matrix);
+  for (auto& [id, image] : images) {
+    std::ranges::stable_sort(image.detections, std::greater(), &ImageItems::Item::score);
+    count_image(image, options, matrix);
+  }
   return matrix;
 }
 

@@ -28,8 +28,8 @@ struct ConfusionMatrix {
   int64_t column_sum(int64_t truth) const;
 };
 
-/// Pairs detections with objects as Ultralytics does: over all classes at once; each detection with
-/// the object it overlaps most, then each object with the best of its detections. What is left on
+/// Pairs detections with objects as Ultralytics does: over all classes at once; by descending score
+/// each detection takes the object that it overlaps most of those that are left. What is left on
 /// either side goes to background. Crowds and ignored objects are not asked for, and detections
 /// that lie in one (intersection over the detection's area above min_iou) are left out.
 ConfusionMatrix confusion_matrix(const CocoEvalTruths& truths,

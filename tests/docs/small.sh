@@ -14,7 +14,7 @@ case "$name ${1-}" in
         more+=("data.$part.img_scale=[64, 64]")
       done
       if [[ $name == kestrel || " $* " == *" --data shapes "* ]]; then
-        more+=(data.train.num_images=8 data.val.num_images=4)
+        more+=(data.train.num_images=24 data.val.num_images=4)
       fi
     fi
     ;;

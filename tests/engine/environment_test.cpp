@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string>
 
@@ -81,6 +82,7 @@ TEST(Environment, FindsDataSets) {
   for (const char* part : {"Annotations", "JPEGImages", "ImageSets/Main"}) {
     fs::create_directories(folder / "my_voc" / part);
   }
+  std::ofstream(folder / "my_voc/ImageSets/Main/train.txt") << "one\n";
   fs::create_directories(folder / "something_else");
   const SetVariable data("KESTREL_DATA", folder.string());
   const std::string text = examine_environment().text();

@@ -296,8 +296,9 @@ TEST_F(TrainTest, MemoryStaysFlatOverTwoHundredSteps) {
   };
   train_detector(config, options);
   ASSERT_EQ(megabytes.size(), 20U);
-  // The first line comes after ten steps. Images in flight differ by a megabyte or so.
-  EXPECT_LE(megabytes.back(), megabytes.front() + 4);
+  // Behind the first checkpoint, whose copies a thread writes, nothing is added: images in flight
+  // differ by a megabyte or so.
+  EXPECT_LE(megabytes.back(), megabytes[4] + 2) << ::testing::PrintToString(megabytes);
 }
 
 TEST_F(TrainTest, BFloat16TrainsToo) {
