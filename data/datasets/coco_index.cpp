@@ -20,33 +20,72 @@ struct Arrays {
 constexpr uint32_t kNone = 0xFFFFFFFF;
 
 /// From ids to places in the index.
-using Places = std::unordered_map<int64_t, uint32_t>;
+class Places {
+ public:
+  /// False where the id is there already.
+  bool add(int64_t id, size_t place) {
+    return by_id_.emplace(id, static_cast<uint32_t>(place)).second;
+  }
+  /// To be called when all are added: ids that lie close together are looked up in a table.
+  void finish() {
+    if (by_id_.empty()) return;
+    const auto [least, most] =
+        std::ranges::minmax_element(by_id_, {}, [](const auto& entry) { return entry.first; });
+    first_ = least->first;
+    const uint64_t range = static_cast<uint64_t>(most->first) - static_cast<uint64_t>(first_);
+    if (range > 16 * by_id_.size()) return;
+    table_.assign(range + 1, kNone);
+    for (const auto& [id, place] : by_id_) table_[static_cast<uint64_t>(id - first_)] = place;
+  }
+  uint32_t find(int64_t id) const {
+    if (!table_.empty()) {
+      const uint64_t at = static_cast<uint64_t>(id) - static_cast<uint64_t>(first_);
+      return at < table_.size() ? table_[at] : kNone;
+    }
+    const auto found = by_id_.find(id);
+    return found == by_id_.end() ? kNone : found->second;
+  }
+
+ private:
+  std::unordered_map<int64_t, uint32_t> by_id_;
+  int64_t first_ = 0;
+  std::vector<uint32_t> table_;
+};
+
+/// Whether no two annotations have the same id.
+bool have_distinct_ids(const std::vector<CocoFile::Record>& annotations) {
+  std::vector<int64_t> ids(annotations.size());
+  std::ranges::transform(annotations, ids.begin(), &CocoFile::Record::id);
+  std::ranges::sort(ids);
+  return std::ranges::adjacent_find(ids) == ids.end();
+}
 
 Places add_categories(const CocoFile& file, Arrays& arrays, Complaints& complaints) {
   Places places;
   for (const auto& [id, name] : file.categories) {
-    if (!places.emplace(id, static_cast<uint32_t>(arrays.categories.size())).second) {
+    if (!places.add(id, arrays.categories.size())) {
       complaints.dropped("category ", id, " '", name, "' has the id of an earlier category");
       continue;
     }
     arrays.names += name;
     arrays.categories.push_back({id, arrays.names.size()});
   }
+  places.finish();
   return places;
 }
 
 Places add_images(const CocoFile& file, Arrays& arrays, Complaints& complaints) {
   Places places;
-  places.reserve(file.images.size());
   arrays.images.reserve(file.images.size());
   for (const ImageInfo& image : file.images) {
-    if (!places.emplace(image.id, static_cast<uint32_t>(arrays.images.size())).second) {
+    if (!places.add(image.id, arrays.images.size())) {
       complaints.dropped("image ", image.id, " (", image.file, ") has the id of an earlier image");
       continue;
     }
     arrays.names += image.file;
     arrays.images.push_back({image.id, image.width, image.height, arrays.names.size(), 0});
   }
+  places.finish();
   return places;
 }
 
@@ -54,25 +93,25 @@ Places add_images(const CocoFile& file, Arrays& arrays, Complaints& complaints) 
 std::vector<uint32_t> find_images(const CocoFile& file, const Places& images,
                                   const Places& categories, Complaints& complaints) {
   std::vector<uint32_t> found(file.annotations.size(), kNone);
+  const bool distinct = have_distinct_ids(file.annotations);
   std::unordered_set<int64_t> seen;
-  seen.reserve(file.annotations.size());
   for (size_t i = 0; i < found.size(); ++i) {
     const CocoFile::Record& r = file.annotations[i];
-    const auto image = images.find(r.image_id);
-    if (image == images.end()) {
+    const uint32_t image = images.find(r.image_id);
+    if (image == kNone) {
       complaints.dropped("annotation ", r.id, " of image ", r.image_id, ": there is no such image");
       continue;
     }
-    if (!categories.contains(r.category_id)) {
+    if (categories.find(r.category_id) == kNone) {
       complaints.dropped("annotation ", r.id, " of image ", r.image_id, " has category_id ",
                          r.category_id, ", which is not among the categories");
       continue;
     }
-    if (!seen.insert(r.id).second) {
+    if (!distinct && !seen.insert(r.id).second) {
       complaints.note("annotation ", r.id, " of image ", r.image_id,
                       " has the id of an earlier annotation");
     }
-    found[i] = image->second;
+    found[i] = image;
   }
   return found;
 }
@@ -81,7 +120,7 @@ CocoIndex::Object object_of(const CocoFile::Record& r, const Places& categories)
   return {.id = r.id,
           .bbox = r.bbox,
           .area = r.area,
-          .category = categories.at(r.category_id),
+          .category = categories.find(r.category_id),
           .crowd = r.crowd,
           .ignore = r.ignore};
 }
