@@ -33,7 +33,7 @@ std::vector<Split> chosen_splits(const std::string& name) {
 
 /// The parts that are there, each once: val and test may stand in for each other.
 std::vector<Split> distinct_splits(const CheckDataOptions& o) {
-  const std::vector<Split> chosen = chosen_splits(o.split);
+  std::vector<Split> chosen = chosen_splits(o.split);
   if (o.data == "shapes" || chosen.size() == 1) return chosen;
   const auto folder = find_dataset(o.data);
   std::vector<Split> splits;

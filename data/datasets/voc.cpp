@@ -52,6 +52,13 @@ std::vector<std::string> choose_classes(const VocDatasetOptions& options, const 
   return discover_classes(root / "Annotations");
 }
 
+std::string box_text(const std::array<double, 4>& corners) {
+  std::ostringstream text;
+  text << "box xmin " << corners[0] << ", ymin " << corners[1] << ", xmax " << corners[2]
+       << ", ymax " << corners[3];
+  return text.str();
+}
+
 /// Turns objects into annotations.
 struct Reader {
   const VocDatasetOptions& options;
@@ -75,16 +82,12 @@ struct Reader {
     }
     if (!object.problem.empty()) return drop(object.problem);
     const auto [x1, y1, x2, y2] = object.corners;
-    const auto box = [&] {
-      std::ostringstream text;
-      text << "box xmin " << x1 << ", ymin " << y1 << ", xmax " << x2 << ", ymax " << y2;
-      return text.str();
-    };
     const double width = x2 - x1, height = y2 - y1;
-    if (width <= 0 || height <= 0) return drop("has the degenerate ", box());
+    if (width <= 0 || height <= 0) return drop("has the degenerate ", box_text(object.corners));
     if (x2 <= 1 || y2 <= 1 || x1 > static_cast<double>(image.width) ||
         y1 > static_cast<double>(image.height)) {
-      return drop("has the ", box(), " outside the ", image.width, "x", image.height, " image");
+      return drop("has the ", box_text(object.corners), " outside the ", image.width, "x",
+                  image.height, " image");
     }
     Annotation a;
     a.id = next_id++;
@@ -188,7 +191,7 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
       empty += no_objects && !too_small;
       if (too_small || no_objects) continue;
     }
-    add_image(std::move(image), std::move(objects));
+    add_image(std::move(image), objects);
   }
   set_classes(classes);
   check_classes(options, reader.found, list.string(), complaints);

@@ -112,8 +112,10 @@ struct Chunk {
 std::string png_of(const std::vector<Chunk>& chunks) {
   std::string out("\x89PNG\r\n\x1A\n", 8);
   for (const auto& [type, data] : chunks) {
-    out +=
-        big_endian(static_cast<uint32_t>(data.size())) + type + data + big_endian(crc(type + data));
+    const std::string body = type + data;
+    out += big_endian(static_cast<uint32_t>(data.size()));
+    out += body;
+    out += big_endian(crc(body));
   }
   return out;
 }
