@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include <kestrel/data/datasets/coco.h>
 #include <kestrel/data/datasets/coco_index.h>

@@ -195,9 +195,10 @@ std::vector<fs::path> list_yolo_images(const std::vector<fs::path>& sources,
     }
   }
   std::ranges::sort(images);
-  const auto again = std::ranges::unique(images);
-  if (!again.empty()) complaints.note(again.size(), " images are listed twice; used once");
-  images.erase(again.begin(), again.end());
+  const auto again = std::unique(images.begin(), images.end());
+  const auto repeats = images.end() - again;
+  if (repeats > 0) complaints.note(repeats, " images are listed twice; used once");
+  images.erase(again, images.end());
   std::erase_if(images, [&](const fs::path& image) {
     if (!is_foreign(lower_extension(image))) return false;
     complaints.dropped(image.string(), ": ", lower_extension(image),

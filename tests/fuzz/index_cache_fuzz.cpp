@@ -1,7 +1,9 @@
 // The index cache beside COCO annotations. As it comes, and with checksums made right, so that what
 // the numbers say is looked at too.
-#include <cstring>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <kestrel/data/datasets/coco_index_cache.h>
@@ -27,8 +29,8 @@ void read(std::span<const std::byte> bytes) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  std::vector<std::byte> bytes(size);
-  std::memcpy(bytes.data(), data, size);
+  const auto given = std::as_bytes(std::span(data, size));
+  std::vector<std::byte> bytes(given.begin(), given.end());
   read(bytes);
   correct_index_cache(bytes);
   read(bytes);
