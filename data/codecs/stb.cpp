@@ -41,6 +41,30 @@ double bits_per_pixel(Bytes bytes) {
   return runs ? 16.0 / 128 : byte(bytes, 16);
 }
 
+// Width, height and the largest value of a PNM's samples. stb_image adds up their digits without an
+// end, and reads beyond the end of samples of 16 bits.
+void check_pnm_header(Bytes bytes, std::string_view name) {
+  constexpr int64_t kMost = 100'000'000;
+  int numbers = 0;
+  int64_t value = -1;  // none is being read
+  bool comment = false;
+  for (size_t at = 2; at <= bytes.size() && numbers < 3; ++at) {
+    const char c = at < bytes.size() ? static_cast<char>(bytes[at]) : ' ';
+    if (!comment && c >= '0' && c <= '9') {
+      value = std::max<int64_t>(value, 0) * 10 + (c - '0');
+      if (value >= kMost)
+        fail<DataError>("[image] ", name, ": a number in its header is too large");
+      continue;
+    }
+    if (value >= 0 && ++numbers == 3 && value > 255) {
+      fail<DataError>("[image] ", name, ": a PNM of 16 bits is not read; convert it to PNG");
+    }
+    value = -1;
+    comment = c == '#' || (comment && c != '\n' && c != '\r');
+  }
+  if (numbers == 1 || numbers == 2) fail<DataError>("[image] ", name, ": its header is cut short");
+}
+
 int length(Bytes bytes, std::string_view name) {
   if (bytes.size() > INT_MAX) fail<DataError>("[image] ", name, ": larger than 2 GiB");
   return static_cast<int>(bytes.size());
@@ -55,6 +79,7 @@ int length(Bytes bytes, std::string_view name) {
 }  // namespace
 
 ImageSize stb_size(Bytes bytes, std::string_view name) {
+  if (byte(bytes, 0) == 'P') check_pnm_header(bytes, name);
   int width = 0, height = 0, channels = 0;
   if (!stbi_info_from_memory(data(bytes), length(bytes, name), &width, &height, &channels)) {
     fail_unknown(name);
