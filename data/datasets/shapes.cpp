@@ -330,7 +330,7 @@ ShapesDataset::ShapesDataset(const ShapesDatasetOptions& options)
                .file = "shapes_" + options_.split + "_" + number + ".png",
                .width = d.width,
                .height = d.height},
-              std::move(d.annotations));
+              d.annotations);
   }
 }
 

@@ -65,7 +65,7 @@ std::vector<std::string> read_names(const Config& root, const fs::path& file) {
 }
 
 fs::path find_root(const Config& root, const fs::path& file) {
-  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
   const Config* given = root.find("path");
   if (given == nullptr || given->is_null()) return folder;
   const fs::path path = text_of(*given);
