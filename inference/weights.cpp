@@ -173,7 +173,7 @@ fs::path find_pretrained(const std::string& checkpoint) {
     for (const char* extension : {".safetensors", ".pth"}) {
       if (fs::exists(folder / (name + extension))) return folder / (name + extension);
     }
-    if (const fs::path found = find_with_hash(folder, name); !found.empty()) return found;
+    if (fs::path found = find_with_hash(folder, name); !found.empty()) return found;
   }
   return {};
 }
