@@ -163,7 +163,7 @@ void accumulate(Tensor& total, Tensor grad) {
     run(total.device(), cpu::add, gpu::add, total.cview(), grad.cview(), total.view());
     return;
   }
-  Tensor sum = Tensor::empty(total.shape(), total.dtype(), total.device());
+  Tensor sum = Tensor::empty_like(total);
   run(total.device(), cpu::add, gpu::add, total.cview(), grad.cview(), sum.view());
   total = std::move(sum);
 }

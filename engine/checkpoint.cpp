@@ -9,7 +9,7 @@
 namespace kestrel {
 namespace {
 
-constexpr std::string_view kModel = "model.";
+constexpr std::string_view kModelPrefix = "model.";
 constexpr std::string_view kOptimizer = "optimizer.";
 
 /// Copies on the CPU: the originals change as training goes on.
@@ -71,7 +71,7 @@ void Checkpointer::save_weights(const std::string& name, const Runner& runner,
 
 void Checkpointer::save_resume(const Runner& runner) {
   Safetensors file{.tensors = {}, .metadata = metadata_};
-  add_copies(kModel, model_.state_dict(), file);
+  add_copies(kModelPrefix, model_.state_dict(), file);
   add_copies(kOptimizer, optimizer_.state_dict(), file);
   runner.save(file);
   const Position position = runner.resume_point();
@@ -101,7 +101,7 @@ void Checkpointer::resume(const std::filesystem::path& path, Runner& runner,
     }
     position.inner_iter = position.inner_iter * runner.epoch_length() / epoch_length;
   }
-  model_.load_state_dict(with_prefix(kModel, file));
+  model_.load_state_dict(with_prefix(kModelPrefix, file));
   optimizer_.load_state_dict(with_prefix(kOptimizer, file));
   runner.load(file);
   runner.resume(position);

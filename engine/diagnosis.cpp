@@ -15,7 +15,7 @@ namespace kestrel {
 namespace {
 
 constexpr const char* kReplay = "replay";
-constexpr std::string_view kModel = "model.";
+constexpr std::string_view kWeightsPrefix = "model.";
 
 bool is_finite(const Tensor& tensor) {
   if (!tensor.defined() || !is_floating(tensor.dtype())) return true;
@@ -128,7 +128,7 @@ Replay read_replay(const std::filesystem::path& path, Device device) {
   replay.model = build<BaseDetector>(stored.config.at("model"));
   StateDict weights;
   for (const auto& [name, tensor] : file.tensors) {
-    if (name.starts_with(kModel)) weights.emplace_back(name.substr(kModel.size()), tensor);
+    if (name.starts_with(kWeightsPrefix)) weights.emplace_back(name.substr(kWeightsPrefix.size()), tensor);
   }
   replay.model->load_state_dict(weights);
   replay.model->to(device);
@@ -160,7 +160,7 @@ void write_replay(const std::filesystem::path& file, const Module& model, const 
     contents.tensors.emplace_back(truth_name(i, "labels"), batch.truths[i].labels);
   }
   for (const auto& [name, tensor] : model.state_dict()) {
-    contents.tensors.emplace_back(std::string(kModel) + name, tensor);
+    contents.tensors.emplace_back(std::string(kWeightsPrefix) + name, tensor);
   }
   const nlohmann::json replay = {{"seed", info.seed},
                                  {"amp", info.amp},

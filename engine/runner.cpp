@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <kestrel/engine/seconds_since.h>
 #include <kestrel/kernels/log.h>
 #include <kestrel/tensor/safetensors.h>
 
@@ -16,10 +17,6 @@ namespace {
 
 constexpr std::string_view kState = "state.";
 constexpr const char* kLr = "runner.lr";
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// The name of a hook's class, without its namespaces.
 std::string class_name(const Hook& hook) {

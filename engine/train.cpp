@@ -24,6 +24,7 @@
 #include <kestrel/engine/resume.h>
 #include <kestrel/engine/run_log.h>
 #include <kestrel/engine/schedules/lr_schedule.h>
+#include <kestrel/engine/seconds_since.h>
 #include <kestrel/engine/weights_hash.h>
 #include <kestrel/inference/weights.h>
 #include <kestrel/tensor/allocator.h>
@@ -182,7 +183,7 @@ TrainSummary train(const Config& config, const TrainOptions& options, RunLog& lo
   checkpointer->finish();
   say(options, cost_text(runner, checkpointer->writing_seconds()));
   summary.weights_hash = weights_hash(*run.model);
-  summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  summary.seconds = seconds_since(start);
   summary.stopped = options.stop && options.stop->load();
   summary.position = runner.resume_point();
   summary.graph_replays = run.task->graph_replays();

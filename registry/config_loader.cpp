@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kMaxFiles = 200;
 constexpr int kMaxNodes = 20'000;
-constexpr int kMaxDepth = 100;
+constexpr int kMaxYamlDepth = 100;
 constexpr size_t kMaxBytes = 4 << 20;
 
 // {{x}} is hidden from the YAML reader, to whom it is a map, between two bytes that YAML forbids.
@@ -95,7 +95,7 @@ class ConfigLoader::Converter {
     Config value;
     value.file_ = file_;
     value.line_ = node.Mark().line + 1;
-    if (depth > kMaxDepth) value.fail("is nested too deeply, or is an alias of itself");
+    if (depth > kMaxYamlDepth) value.fail("is nested too deeply, or is an alias of itself");
     if (++nodes_ > kMaxNodes) value.fail("too many values; aliases count each time they are used");
     if (node.IsScalar()) {
       convert_scalar(node, value);

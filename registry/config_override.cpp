@@ -6,7 +6,7 @@
 namespace kestrel {
 namespace {
 
-constexpr int kMaxDepth = 50;
+constexpr int kMaxOverrideDepth = 50;
 
 // Recursive descent over "1", "[8, 11]", "(1333,800)", "'a, b'", "8,11"; "{type: SGD, lr: 1}" is
 // YAML.
@@ -41,7 +41,7 @@ class ValueParser {
   }
 
   Config value(int depth) {
-    if (depth > kMaxDepth) fail<UsageError>("nested too deeply");
+    if (depth > kMaxOverrideDepth) fail<UsageError>("nested too deeply");
     if (at_end()) return Config("");
     const char c = text_[position_];
     if (c == '[' || c == '(') return list(c == '[' ? ']' : ')', depth);

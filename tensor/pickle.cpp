@@ -14,7 +14,7 @@ using Kind = PickleValue::Kind;
 
 constexpr size_t kMaxValues = 1'000'000;
 constexpr size_t kMaxTree = 16'000'000;  // values, those that are shared counted each time
-constexpr int kMaxDepth = 100;
+constexpr int kMaxPickleDepth = 100;
 constexpr size_t kMaxName = 256;
 constexpr uint32_t kMaxLong = 1024;
 
@@ -319,9 +319,9 @@ class TreeCheck {
       const Extent below = check(child, depth + 1);
       extent.height = std::max(extent.height, below.height + 1);
       extent.size += below.size;
-      if (extent.height > kMaxDepth || extent.size > kMaxTree) refuse();
+      if (extent.height > kMaxPickleDepth || extent.size > kMaxTree) refuse();
     };
-    if (depth > kMaxDepth) refuse();
+    if (depth > kMaxPickleDepth) refuse();
     if (const auto* items = std::get_if<PickleValue::Items>(&value.value)) {
       for (const PickleValue* item : *items) add(*item);
     } else if (const auto* entries = std::get_if<PickleValue::Entries>(&value.value)) {

@@ -20,7 +20,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian");
 
 constexpr uint64_t kMaxHeader = 100'000'000;
-constexpr int kMaxDepth = 3;  // an object of objects of lists
+constexpr int kMaxHeaderDepth = 3;  // an object of objects of lists
 constexpr int64_t kMaxElements = int64_t{1} << 56;
 
 constexpr std::array<std::pair<std::string_view, DType>, 8> kNames = {{{"F32", DType::Float32},
@@ -46,7 +46,7 @@ nlohmann::json parse_header(std::string_view text, const std::string& file) {
   using Event = nlohmann::json::parse_event_t;
   std::vector<std::set<std::string>> open_objects;
   const auto check = [&](int depth, Event event, nlohmann::json& value) {
-    if ((event == Event::object_start || event == Event::array_start) && depth >= kMaxDepth) {
+    if ((event == Event::object_start || event == Event::array_start) && depth >= kMaxHeaderDepth) {
       fail<ModelFileError>("[safetensors] ", file, ": the header is nested too deeply");
     }
     if (event == Event::object_start) open_objects.emplace_back();

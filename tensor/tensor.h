@@ -19,6 +19,8 @@ class Tensor {
 
   /// Uninitialised.
   static Tensor empty(const Shape& shape, DType dtype = DType::Float32, Device device = {});
+  /// Uninitialised, with the shape, dtype and device of `x`.
+  static Tensor empty_like(const Tensor& x) { return empty(x.shape(), x.dtype(), x.device()); }
   static Tensor zeros(const Shape& shape, DType dtype = DType::Float32, Device device = {});
   static Tensor full(const Shape& shape, double value, DType dtype = DType::Float32,
                      Device device = {});

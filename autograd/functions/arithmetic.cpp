@@ -5,14 +5,10 @@
 namespace kestrel::autograd {
 namespace {
 
-Tensor like(const Tensor& x) {
-  return Tensor::empty(x.shape(), x.dtype(), x.device());
-}
-
 /// Memory for the gradient of an elementwise function: that of its output's where nobody else looks
 /// at it.
 Tensor reuse(Tensor& grad) {
-  return grad.unique() ? grad : like(grad);
+  return grad.unique() ? grad : Tensor::empty_like(grad);
 }
 
 void check_equal(const char* op, const Variable& a, const Variable& b) {
@@ -21,13 +17,13 @@ void check_equal(const char* op, const Variable& a, const Variable& b) {
 }
 
 Tensor product(const Tensor& a, const Tensor& b) {
-  Tensor result = like(a);
+  Tensor result = Tensor::empty_like(a);
   run(a.device(), cpu::multiply, gpu::multiply, a.view(), b.view(), result.view());
   return result;
 }
 
 Tensor scaled(const Tensor& x, double factor, double offset = 0) {
-  Tensor result = like(x);
+  Tensor result = Tensor::empty_like(x);
   run(x.device(), cpu::affine, gpu::affine, x.view(), factor, offset, result.view());
   return result;
 }
@@ -49,7 +45,7 @@ Variable scaled_sum(const char* op, const Variable& x, double factor) {
 
 Variable add(const Variable& a, const Variable& b) {
   check_equal("add", a, b);
-  Tensor result = like(a.data());
+  Tensor result = Tensor::empty_like(a.data());
   run(a.device(), cpu::add, gpu::add, a.view(), b.view(), result.view());
   return record("add", {a, b}, std::move(result), [](std::span<Tensor> grads, const NeedsGrad&) {
     return std::vector<Tensor>{grads[0], grads[0]};
@@ -58,7 +54,7 @@ Variable add(const Variable& a, const Variable& b) {
 
 Variable subtract(const Variable& a, const Variable& b) {
   check_equal("subtract", a, b);
-  Tensor result = like(a.data());
+  Tensor result = Tensor::empty_like(a.data());
   run(a.device(), cpu::subtract, gpu::subtract, a.view(), b.view(), result.view());
   return record("subtract", {a, b}, std::move(result),
                 [](std::span<Tensor> grads, const NeedsGrad& needs) {
@@ -93,7 +89,7 @@ Variable add_scalar(const Variable& x, double value) {
 }
 
 Variable relu(const Variable& x) {
-  Tensor y = like(x.data());
+  Tensor y = Tensor::empty_like(x.data());
   run(x.device(), cpu::relu_forward, gpu::relu_forward, x.view(), y.view());
   return record("relu", {x}, y, [y](std::span<Tensor> grads, const NeedsGrad&) {
     Tensor grad = reuse(grads[0]);
@@ -104,7 +100,7 @@ Variable relu(const Variable& x) {
 }
 
 Variable sigmoid(const Variable& x) {
-  Tensor y = like(x.data());
+  Tensor y = Tensor::empty_like(x.data());
   run(x.device(), cpu::sigmoid_forward, gpu::sigmoid_forward, x.view(), y.view());
   return record("sigmoid", {x}, y, [y](std::span<Tensor> grads, const NeedsGrad&) {
     Tensor grad = reuse(grads[0]);

@@ -49,7 +49,7 @@ Variable batch_norm(const Variable& x, const Variable& weight, const Variable& b
                  weight = weight.data(), params](std::span<Tensor> grads, const NeedsGrad& needs) {
                   Tensor& grad = grads[0];
                   const auto like = [](const Tensor& t) {
-                    return Tensor::empty(t.shape(), t.dtype(), t.device());
+                    return Tensor::empty_like(t);
                   };
                   Tensor grad_x, grad_weight, grad_bias, grad_residual;
                   if (needs[1]) grad_weight = like(mean);

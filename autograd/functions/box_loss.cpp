@@ -13,7 +13,7 @@ Variable box_loss(const Variable& pred, const Tensor& target, const Tensor& weig
   }
   Tensor loss = Tensor::empty({}, pred.dtype(), pred.device());
   Tensor grad;
-  if (wants_grad({&pred})) grad = Tensor::empty(pred.shape(), pred.dtype(), pred.device());
+  if (wants_grad({&pred})) grad = Tensor::empty_like(pred.data());
   run(pred.device(), cpu::box_loss, gpu::box_loss, pred.view(), target.view(), weights.view(),
       params, avg_factor.view(), loss.view(), grad.view());
   return record("box_loss", {pred}, std::move(loss), scaled_gradient(std::move(grad)));

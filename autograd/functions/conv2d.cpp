@@ -18,7 +18,7 @@ DType compute_dtype(const Variable& x) {
 
 /// Gradient of what came before the ReLU, in the memory of `grad` where nobody else has it.
 Tensor through_relu(const Tensor& output, Tensor grad) {
-  Tensor masked = grad.unique() ? grad : Tensor::empty(grad.shape(), grad.dtype(), grad.device());
+  Tensor masked = grad.unique() ? grad : Tensor::empty_like(grad);
   run(grad.device(), cpu::relu_backward, gpu::relu_backward, output.view(), grad.cview(),
       masked.view());
   return masked;

@@ -24,10 +24,6 @@ Tensor reduce(const Tensor& losses, double factor) {
   return total;
 }
 
-Tensor like(const Tensor& x) {
-  return Tensor::empty(x.shape(), x.dtype(), x.device());
-}
-
 void check_logits(const char* op, const Variable& logits) {
   KESTREL_CHECK(logits.shape().dims() == 2, "[", op, "] logits must be (n, C), got ",
                 logits.shape());
@@ -39,7 +35,7 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels,
                        const CrossEntropyOptions& options) {
   check_logits("cross_entropy", logits);
   Tensor losses = Tensor::empty({logits.size(0)}, loss_dtype(logits), logits.device());
-  Tensor log_sum_exp = like(losses);
+  Tensor log_sum_exp = Tensor::empty_like(losses);
   run(logits.device(), cpu::softmax_cross_entropy_forward, gpu::softmax_cross_entropy_forward,
       logits.view(), labels.view(), options.class_weight.view(), options.sample_weight.view(),
       options.ignore_index, losses.view(), log_sum_exp.view());
@@ -47,7 +43,7 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels,
   return record("cross_entropy", {logits}, options.no_reduction ? losses : reduce(losses, factor),
                 [logits = logits.data(), labels, options, log_sum_exp, factor](
                     std::span<Tensor> grads, const NeedsGrad&) {
-                  Tensor grad_logits = like(logits);
+                  Tensor grad_logits = Tensor::empty_like(logits);
                   run(logits.device(), cpu::softmax_cross_entropy_backward,
                       gpu::softmax_cross_entropy_backward, logits.view(), labels.view(),
                       options.class_weight.view(), options.sample_weight.view(), log_sum_exp.view(),
@@ -68,7 +64,7 @@ Variable binary_cross_entropy(const Variable& logits, const Tensor& targets,
                 options.no_reduction ? losses : reduce(losses, factor),
                 [logits = logits.data(), targets, options, factor](std::span<Tensor> grads,
                                                                    const NeedsGrad&) {
-                  Tensor grad_logits = like(logits);
+                  Tensor grad_logits = Tensor::empty_like(logits);
                   run(logits.device(), cpu::binary_cross_entropy_backward,
                       gpu::binary_cross_entropy_backward, logits.view(), targets.view(),
                       options.class_weight.view(), options.sample_weight.view(), grads[0].cview(),

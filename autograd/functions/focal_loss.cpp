@@ -10,7 +10,7 @@ Variable focal_loss(const Variable& logits, const Tensor& labels, const Tensor& 
   const DType dtype = logits.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
   Tensor loss = Tensor::empty({}, dtype, logits.device());
   Tensor grad;
-  if (wants_grad({&logits})) grad = Tensor::empty(logits.shape(), logits.dtype(), logits.device());
+  if (wants_grad({&logits})) grad = Tensor::empty_like(logits.data());
   run(logits.device(), cpu::focal_loss, gpu::focal_loss, logits.view(), labels.view(),
       weights.view(), params, avg_factor.view(), loss.view(), grad.view());
   return record("focal_loss", {logits}, std::move(loss), scaled_gradient(std::move(grad)));

@@ -6,7 +6,7 @@ namespace kestrel::autograd {
 
 FoldedBatchNorm fold_batch_norm(const Variable& weight, const Variable& gamma, const Variable& beta,
                                 const Tensor& mean, const Tensor& var, double eps) {
-  Tensor folded = Tensor::empty(weight.shape(), weight.dtype(), weight.device());
+  Tensor folded = Tensor::empty_like(weight.data());
   Tensor shift = Tensor::empty(gamma.shape(), weight.dtype(), weight.device());
   run(weight.device(), cpu::fold_batch_norm, gpu::fold_batch_norm, weight.view(), gamma.view(),
       beta.view(), mean.view(), var.view(), eps, folded.view(), shift.view());
@@ -21,7 +21,7 @@ FoldedBatchNorm fold_batch_norm(const Variable& weight, const Variable& gamma, c
         const Tensor grad_folded = zeros_if_absent(grads[0], w);
         const Tensor grad_shift = zeros_if_absent(grads[1], g);
         const auto empty_if = [](bool needed, const Tensor& like) {
-          return needed ? Tensor::empty(like.shape(), like.dtype(), like.device()) : Tensor();
+          return needed ? Tensor::empty_like(like) : Tensor();
         };
         Tensor grad_w = empty_if(needs[0], w);
         Tensor grad_gamma = empty_if(needs[1], g);

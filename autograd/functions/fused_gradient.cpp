@@ -10,7 +10,7 @@ Backward scaled_gradient(Tensor gradient) {
     const Tensor& factor = grad_outputs[0];
     // On a GPU nobody waits to see whether it is 1.
     if (!factor.device().is_cuda() && factor.item<double>() == 1) return {gradient};
-    Tensor scaled = Tensor::empty(gradient.shape(), gradient.dtype(), gradient.device());
+    Tensor scaled = Tensor::empty_like(gradient);
     run(gradient.device(), cpu::scale, gpu::scale, gradient.cview(), factor.view(), scaled.view());
     return {scaled};
   };

@@ -22,7 +22,7 @@ Variable group_norm(const Variable& x, const Variable& weight, const Variable& b
         Tensor& grad = grads[0];
         Tensor grad_x, grad_weight, grad_bias;
         if (needs[0]) {
-          grad_x = grad.unique() ? grad : Tensor::empty(grad.shape(), grad.dtype(), grad.device());
+          grad_x = grad.unique() ? grad : Tensor::empty_like(grad);
         }
         if (needs[1]) grad_weight = Tensor::empty({x.size(-1)}, dtype, grad.device());
         if (needs[2]) grad_bias = Tensor::empty({x.size(-1)}, dtype, grad.device());

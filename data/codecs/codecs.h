@@ -12,6 +12,10 @@ namespace kestrel::codecs {
 
 using Bytes = std::span<const std::byte>;
 
+inline const unsigned char* unsigned_bytes(Bytes bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+
 bool is_jpeg(Bytes bytes);
 ImageSize jpeg_size(Bytes bytes, std::string_view name);
 Image decode_jpeg(Bytes bytes, std::string_view name);

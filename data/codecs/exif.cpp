@@ -8,9 +8,9 @@ namespace kestrel::codecs {
 namespace {
 
 // Reads integers of either byte order with every access checked against the end.
-class Reader {
+class TiffReader {
  public:
-  Reader(const uint8_t* data, size_t size) : data_(data), size_(size) {}
+  TiffReader(const uint8_t* data, size_t size) : data_(data), size_(size) {}
   void set_big_endian(bool big) { big_ = big; }
   bool has(size_t at, size_t count) const { return at <= size_ && count <= size_ - at; }
   uint32_t u16(size_t at) const {
@@ -30,7 +30,7 @@ class Reader {
 
 // Tag 0x0112 of the first directory of a TIFF structure.
 int tiff_orientation(const uint8_t* data, size_t size) {
-  Reader tiff(data, size);
+  TiffReader tiff(data, size);
   if (!tiff.has(0, 8)) return 1;
   if (data[0] == 'I' && data[1] == 'I') {
     tiff.set_big_endian(false);
@@ -54,7 +54,7 @@ int tiff_orientation(const uint8_t* data, size_t size) {
 
 int exif_orientation(Bytes jpeg) {
   const auto* data = reinterpret_cast<const uint8_t*>(jpeg.data());
-  const Reader file(data, jpeg.size());
+  const TiffReader file(data, jpeg.size());
   size_t at = 2;  // after the start-of-image marker
   while (file.has(at, 4) && data[at] == 0xFF) {
     const uint8_t marker = data[at + 1];

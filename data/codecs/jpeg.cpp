@@ -21,11 +21,7 @@ struct Handle {
   tjhandle tj;
 };
 
-const unsigned char* data(Bytes bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
-
-struct Header {
+struct JpegHeader {
   int width = 0, height = 0, subsampling = 0, colorspace = 0;
 };
 
@@ -41,7 +37,7 @@ bool has_end(Bytes bytes) {
 class Decompressor {
  public:
   Decompressor(Bytes bytes, std::string_view name) : bytes_(bytes), name_(name) {
-    if (tjDecompressHeader3(handle_.tj, data(bytes), bytes.size(), &header_.width, &header_.height,
+    if (tjDecompressHeader3(handle_.tj, unsigned_bytes(bytes), bytes.size(), &header_.width, &header_.height,
                             &header_.subsampling, &header_.colorspace) != 0) {
       fail<DataError>("[image] ", name, ": not a usable JPEG: ", tjGetErrorStr2(handle_.tj));
     }
@@ -51,11 +47,11 @@ class Decompressor {
     check_size(header_.height, header_.width, name);
   }
 
-  const Header& header() const { return header_; }
+  const JpegHeader& header() const { return header_; }
 
   void decode(int format, uint8_t* pixels) const {
     const int flags = TJFLAG_LIMITSCANS;  // a progressive file of endless scans is an attack
-    if (tjDecompress2(handle_.tj, data(bytes_), bytes_.size(), pixels, header_.width, 0,
+    if (tjDecompress2(handle_.tj, unsigned_bytes(bytes_), bytes_.size(), pixels, header_.width, 0,
                       header_.height, format, flags) == 0) {
       return;
     }
@@ -72,7 +68,7 @@ class Decompressor {
   Bytes bytes_;
   std::string_view name_;
   Handle handle_{tjInitDecompress()};
-  Header header_;
+  JpegHeader header_;
 };
 
 // Adobe's inverted CMYK, with OpenCV's rounding.
@@ -89,19 +85,19 @@ void cmyk_to_rgb(const std::vector<uint8_t>& cmyk, Image& image) {
 }  // namespace
 
 bool is_jpeg(Bytes bytes) {
-  return bytes.size() >= 3 && data(bytes)[0] == 0xFF && data(bytes)[1] == 0xD8 &&
-         data(bytes)[2] == 0xFF;
+  return bytes.size() >= 3 && unsigned_bytes(bytes)[0] == 0xFF && unsigned_bytes(bytes)[1] == 0xD8 &&
+         unsigned_bytes(bytes)[2] == 0xFF;
 }
 
 ImageSize jpeg_size(Bytes bytes, std::string_view name) {
-  const Header h = Decompressor(bytes, name).header();
+  const JpegHeader h = Decompressor(bytes, name).header();
   if (exif_orientation(bytes) >= 5) return {h.width, h.height};
   return {h.height, h.width};
 }
 
 Image decode_jpeg(Bytes bytes, std::string_view name) {
   const Decompressor file(bytes, name);
-  const Header& h = file.header();
+  const JpegHeader& h = file.header();
   Image image(h.height, h.width);
   if (h.colorspace == TJCS_CMYK || h.colorspace == TJCS_YCCK) {
     std::vector<uint8_t> cmyk(static_cast<size_t>(h.width) * static_cast<size_t>(h.height) * 4);

@@ -23,10 +23,6 @@ namespace {
 // Of the formats here: TGA's 18 bytes, 255 of text and a palette of 65,535 colours of 4 bytes.
 constexpr size_t kLongestHeader = 18 + 255 + (size_t{4} << 16);
 
-const stbi_uc* data(Bytes bytes) {
-  return reinterpret_cast<const stbi_uc*>(bytes.data());
-}
-
 uint8_t byte(Bytes bytes, size_t at) {
   return at < bytes.size() ? static_cast<uint8_t>(bytes[at]) : uint8_t{0};
 }
@@ -81,7 +77,7 @@ int length(Bytes bytes, std::string_view name) {
 ImageSize stb_size(Bytes bytes, std::string_view name) {
   if (byte(bytes, 0) == 'P') check_pnm_header(bytes, name);
   int width = 0, height = 0, channels = 0;
-  if (!stbi_info_from_memory(data(bytes), length(bytes, name), &width, &height, &channels)) {
+  if (!stbi_info_from_memory(unsigned_bytes(bytes), length(bytes, name), &width, &height, &channels)) {
     fail_unknown(name);
   }
   height = std::abs(height);  // stb_image says -8 of a BMP of 8 rows, stored from the top.
@@ -102,7 +98,7 @@ Image decode_stb(Bytes bytes, std::string_view name) {
   padded.resize(2 * bytes.size() + kLongestHeader);
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(data(Bytes(padded)), length(padded, name), &width, &height, &channels,
+      stbi_load_from_memory(unsigned_bytes(Bytes(padded)), length(padded, name), &width, &height, &channels,
                             3),
       stbi_image_free);
   if (!pixels) fail_unknown(name);

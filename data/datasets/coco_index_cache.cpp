@@ -21,7 +21,7 @@ namespace {
 
 // The file: this, then categories, images, objects, names, and the complaints' texts, each with a
 // line end. In the order and size of this machine's numbers; magic and version say so.
-struct Header {
+struct CacheHeader {
   char magic[8];
   uint64_t version;
   FileStamp stamp;
@@ -35,11 +35,11 @@ struct Header {
 constexpr char kMagic[8] = {'K', 'E', 'S', 'T', 'R', 'E', 'L', 'I'};
 constexpr uint64_t kVersion = 1;
 static_assert(std::endian::native == std::endian::little);
-static_assert(sizeof(Header) == 128 && sizeof(CocoIndex::Category) == 16 &&
+static_assert(sizeof(CacheHeader) == 128 && sizeof(CocoIndex::Category) == 16 &&
               sizeof(CocoIndex::Image) == 40 && sizeof(CocoIndex::Object) == 56);
 
-uint64_t header_hash(const Header& header) {
-  return XXH3_64bits(&header, offsetof(Header, header_hash));
+uint64_t header_hash(const CacheHeader& header) {
+  return XXH3_64bits(&header, offsetof(CacheHeader, header_hash));
 }
 
 /// Cuts pieces off the front of the payload.
@@ -141,7 +141,7 @@ std::filesystem::path index_cache_path(const std::filesystem::path& annotations)
 }
 
 std::optional<CachedIndex> parse_index_cache(std::span<const std::byte> bytes) {
-  Header header{};
+  CacheHeader header{};
   if (bytes.size() < sizeof(header)) return std::nullopt;
   std::memcpy(&header, bytes.data(), sizeof(header));
   const std::span<const std::byte> payload = bytes.subspan(sizeof(header));
@@ -173,15 +173,15 @@ std::vector<std::byte> encode_index_cache(const CachedIndex& cached) {
     std::ranges::replace(line, '\n', ' ');
     shown += line + '\n';
   }
-  std::vector<std::byte> out(sizeof(Header));
-  out.reserve(sizeof(Header) + index.categories.size_bytes() + index.images.size_bytes() +
+  std::vector<std::byte> out(sizeof(CacheHeader));
+  out.reserve(sizeof(CacheHeader) + index.categories.size_bytes() + index.images.size_bytes() +
               index.objects.size_bytes() + index.names.size() + shown.size());
   append(out, index.categories.data(), index.categories.size_bytes());
   append(out, index.images.data(), index.images.size_bytes());
   append(out, index.objects.data(), index.objects.size_bytes());
   append(out, index.names.data(), index.names.size());
   append(out, shown.data(), shown.size());
-  const Header header{.magic = {},
+  const CacheHeader header{.magic = {},
                       .version = kVersion,
                       .stamp = cached.key.stamp,
                       .seen = cached.key.seen,
@@ -201,7 +201,7 @@ std::vector<std::byte> encode_index_cache(const CachedIndex& cached) {
 }
 
 void correct_index_cache(std::span<std::byte> bytes) {
-  Header header{};
+  CacheHeader header{};
   if (bytes.size() < sizeof(header)) return;
   std::memcpy(&header, bytes.data(), sizeof(header));
   std::memcpy(header.magic, kMagic, sizeof(kMagic));

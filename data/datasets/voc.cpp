@@ -60,7 +60,7 @@ std::string box_text(const std::array<double, 4>& corners) {
 }
 
 /// Turns objects into annotations.
-struct Reader {
+struct VocReader {
   const VocDatasetOptions& options;
   const std::vector<std::string>& classes;
   Complaints& complaints;
@@ -142,7 +142,7 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
   }
 
   Complaints complaints("[voc] " + root.string(), options.strict);
-  Reader reader{options, classes, complaints};
+  VocReader reader{options, classes, complaints};
   constexpr int64_t kMinSide = 32;
   int64_t empty = 0, small = 0;
   std::set<std::string> seen;

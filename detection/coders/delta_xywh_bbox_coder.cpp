@@ -24,7 +24,7 @@ DeltaXYWHBBoxCoder::DeltaXYWHBBoxCoder(const DeltaXYWHBBoxCoderOptions& options)
 }
 
 Tensor DeltaXYWHBBoxCoder::encode(const Tensor& anchors, const Tensor& boxes) const {
-  Tensor deltas = Tensor::empty(boxes.shape(), boxes.dtype(), boxes.device());
+  Tensor deltas = Tensor::empty_like(boxes);
   run(boxes.device(), cpu::box_encode, gpu::box_encode, anchors.view(), boxes.view(), params_,
       deltas.view());
   return deltas;
@@ -38,7 +38,7 @@ Variable DeltaXYWHBBoxCoder::decode(const Tensor& anchors, const Variable& delta
 
 Tensor DeltaXYWHBBoxCoder::decode(const Tensor& anchors, const Tensor& deltas,
                                   ClipSize image) const {
-  Tensor boxes = Tensor::empty(deltas.shape(), deltas.dtype(), deltas.device());
+  Tensor boxes = Tensor::empty_like(deltas);
   run(deltas.device(), cpu::box_decode, gpu::box_decode, anchors.view(), deltas.view(), params_,
       image, boxes.view());
   return boxes;

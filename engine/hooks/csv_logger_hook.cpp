@@ -18,7 +18,7 @@ constexpr const char* kRows = "csv.rows";
 constexpr const char* kLosses = "csv.losses";
 constexpr const char* kSeconds = "csv.seconds";
 
-const bool kRegistered =
+const bool kCsvRegistered =
     register_hook("CsvLoggerHook", [](const Config& node, const HookContext& context) {
       read_options<NoOptions>(node, {}, {"type"});
       return std::make_unique<CsvLoggerHook>(context.folder / "results.csv");

@@ -12,7 +12,7 @@
 namespace kestrel {
 namespace {
 
-const Registration<Hook, ExpMomentumEmaHook, ExpMomentumEmaOptions, Module&> kExp{
+const Registration<Hook, ExpMomentumEmaHook, ExpMomentumEmaOptions, Module&> kExpMomentum{
     "ExpMomentumEMAHook"};
 const Registration<Hook, LinearMomentumEmaHook, LinearMomentumEmaOptions, Module&> kLinear{
     "LinearMomentumEMAHook"};

@@ -57,7 +57,7 @@ void OptimizerHook::load(const Safetensors& state) {
     for (auto& [name, param] : group.params) {
       for (const auto& [key, tensor] : state.tensors) {
         if (!key.starts_with(kGradient) || key.substr(kGradient.size()) != name) continue;
-        param.grad() = Tensor::empty(param.shape(), param.dtype(), param.device());
+        param.grad() = Tensor::empty_like(param.data());
         param.grad().copy_from(tensor);
       }
     }

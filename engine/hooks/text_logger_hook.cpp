@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #include <kestrel/engine/hooks/hook_context.h>
+#include <kestrel/engine/seconds_since.h>
 
 namespace kestrel {
 namespace {
 
-const bool kRegistered =
+const bool kTextRegistered =
     register_hook("TextLoggerHook", [](const Config& node, const HookContext& context) {
       const TextLoggerOptions defaults{.interval = context.log_interval};
       return std::make_unique<TextLoggerHook>(
@@ -22,9 +23,6 @@ const bool kRegistered =
 
 constexpr std::chrono::milliseconds kProgressInterval{200};
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 }  // namespace
 

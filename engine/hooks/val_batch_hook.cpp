@@ -15,7 +15,7 @@ namespace {
 const HookRegistration<ValBatchHook, ValBatchOptions> kValBatch{"ValBatchHook"};
 
 constexpr int64_t kColumns = 4;
-constexpr int64_t kCellWidth = 400;
+constexpr int64_t kPredictionWidth = 400;
 
 }  // namespace
 
@@ -87,9 +87,9 @@ void ValBatchHook::write_sheets(const char* kind, const BoxesOf& boxes_of) const
       titles.push_back(std::filesystem::path(dataset_->info(shown_[i]).file).filename().string());
     }
     const auto cell_height =
-        static_cast<int64_t>(std::min(tallest, 1.5) * static_cast<double>(kCellWidth));
+        static_cast<int64_t>(std::min(tallest, 1.5) * static_cast<double>(kPredictionWidth));
     write_image(folder_ / fmt::format("val_batch{}_{}.jpg", begin / size, kind),
-                contact_sheet(pictures, titles, kColumns, kCellWidth, cell_height));
+                contact_sheet(pictures, titles, kColumns, kPredictionWidth, cell_height));
   }
 }
 

@@ -11,11 +11,10 @@ namespace {
 
 using Align = TextStyle::Align;
 
-constexpr int64_t kWidth = 1400, kHeight = 1000;
-constexpr double kHeader = 44;
+constexpr int64_t kStatisticsWidth = 1400, kStatisticsHeight = 1000;
+constexpr double kStatisticsHeader = 44;
 constexpr size_t kMaxBars = 60;
 constexpr size_t kMaxDots = 20'000;
-constexpr TextStyle kTitle{.size = 15, .bold = true};
 
 struct Object {
   double x = 0, y = 0, width = 0, height = 0;  // shares of the image; x, y of the centre
@@ -51,7 +50,7 @@ Statistics collect(const Dataset& dataset) {
 /// The part of a panel that is left for its drawing.
 Rect inner_of(Canvas& canvas, const Rect& area, const std::string& title, double left,
               double bottom) {
-  canvas.text(area.x + 8, area.y + 20, title, kTitle);
+  canvas.text(area.x + 8, area.y + 20, title, kChartTitle);
   return {area.x + left, area.y + 38, area.width - left - 24, area.height - 38 - bottom};
 }
 
@@ -192,16 +191,16 @@ void draw_pixels(Canvas& canvas, const Rect& area, const Statistics& statistics)
 
 Image label_statistics(const Dataset& dataset, const std::string& title) {
   const Statistics statistics = collect(dataset);
-  Canvas canvas(kWidth, kHeight);
+  Canvas canvas(kStatisticsWidth, kStatisticsHeight);
   canvas.text(24, 34, title, {.size = 19, .bold = true});
-  canvas.text(kWidth - 24, 34,
+  canvas.text(kStatisticsWidth - 24, 34,
               std::to_string(statistics.objects.size()) + " objects in " +
                   std::to_string(dataset.size()) + " images, " +
                   std::to_string(statistics.empty_images) + " of them without any",
               {.size = 13, .colour = kFaintInk, .align = Align::Right});
-  const double width = (kWidth - 16) / 2.0, height = (kHeight - kHeader - 8) / 2.0;
+  const double width = (kStatisticsWidth - 16) / 2.0, height = (kStatisticsHeight - kStatisticsHeader - 8) / 2.0;
   const auto panel = [&](int column, int row) {
-    return Rect{8 + width * column, kHeader + height * row, width, height};
+    return Rect{8 + width * column, kStatisticsHeader + height * row, width, height};
   };
   draw_classes(canvas, panel(0, 0), dataset, statistics);
   draw_centres(canvas, panel(1, 0), statistics);

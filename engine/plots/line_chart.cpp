@@ -8,7 +8,6 @@ namespace {
 
 using Align = TextStyle::Align;
 
-constexpr TextStyle kTitle{.size = 15, .bold = true};
 constexpr TextStyle kLabel{.size = 12, .colour = kFaintInk};
 constexpr TextStyle kLegend{.size = 12};
 constexpr double kSample = 18;      // length of a line in the legend
@@ -137,7 +136,7 @@ void draw_axes(Canvas& canvas, const Rect& inner, const Axis& x, const Axis& y,
 }
 
 void draw_line_chart(Canvas& canvas, const Rect& area, const LineChart& chart) {
-  canvas.text(area.x + 8, area.y + 20, chart.title, kTitle);
+  canvas.text(area.x + 8, area.y + 20, chart.title, kChartTitle);
   Rect inner{area.x + (chart.y_label.empty() ? 52 : 70), area.y + 36, 0, 0};
   inner.width = area.right() - 20 - inner.x;
   inner.height = area.bottom() - (chart.x_label.empty() ? 28 : 50) - inner.y;

@@ -9,6 +9,9 @@
 
 namespace kestrel {
 
+/// The title of a chart that stands beside others.
+inline constexpr TextStyle kChartTitle{.size = 15, .bold = true};
+
 /// One line of a chart.
 struct Series {
   std::string name{};     ///< In the legend; empty: not in it.

@@ -9,7 +9,7 @@
 namespace kestrel {
 namespace {
 
-constexpr int64_t kWidth = 1000, kHeight = 720;
+constexpr int64_t kPrWidth = 1000, kPrHeight = 720;
 constexpr size_t kNamed = 20;
 
 std::vector<double> recalls() {
@@ -62,8 +62,8 @@ Image precision_recall_plot(const CocoEvalResult& result) {
     top.name.clear();
     chart.series.push_back(std::move(top));
   }
-  Canvas canvas(kWidth, kHeight);
-  draw_line_chart(canvas, {8, 4, kWidth - 16.0, kHeight - 8.0}, chart);
+  Canvas canvas(kPrWidth, kPrHeight);
+  draw_line_chart(canvas, {8, 4, kPrWidth - 16.0, kPrHeight - 8.0}, chart);
   return canvas.to_image();
 }
 

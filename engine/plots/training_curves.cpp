@@ -8,8 +8,8 @@
 namespace kestrel {
 namespace {
 
-constexpr int64_t kWidth = 1500, kHeight = 880;
-constexpr double kHeader = 44;
+constexpr int64_t kCurvesWidth = 1500, kCurvesHeight = 880;
+constexpr double kCurvesHeader = 44;
 /// More points than a panel has pixels are averaged first.
 constexpr size_t kMaxPoints = 800;
 
@@ -147,24 +147,24 @@ std::vector<double> smoothed(std::span<const double> values, int64_t window) {
 }
 
 Image training_curves(std::span<const HistoryRecord> history, const std::string& title) {
-  Canvas canvas(kWidth, kHeight);
+  Canvas canvas(kCurvesWidth, kCurvesHeight);
   canvas.text(24, 34, title, {.size = 19, .bold = true});
   if (!history.empty()) {
     const HistoryRecord& last = history.back();
-    canvas.text(kWidth - 24, 34,
+    canvas.text(kCurvesWidth - 24, 34,
                 "epoch " + std::to_string(last.epoch) + ", iteration " + std::to_string(last.iter),
                 {.size = 13, .colour = kFaintInk, .align = TextStyle::Align::Right});
   }
   double last = 0;
   for (const HistoryRecord& record : history) last = std::max(last, record.epochs());
-  const double width = (kWidth - 16) / 3.0, height = (kHeight - kHeader - 8) / 2.0;
+  const double width = (kCurvesWidth - 16) / 3.0, height = (kCurvesHeight - kCurvesHeader - 8) / 2.0;
   std::vector<LineChart> panels = panels_of(history);
   for (size_t i = 0; i < panels.size(); ++i) {
     if (i >= 3) panels[i].x_label = "epoch";
     panels[i].x_axis = exact_axis(0, std::max(1.0, last), 7);
     draw_line_chart(canvas,
                     {8 + width * static_cast<double>(i % 3),
-                     kHeader + height * static_cast<double>(i / 3), width, height},
+                     kCurvesHeader + height * static_cast<double>(i / 3), width, height},
                     panels[i]);
   }
   return canvas.to_image();

@@ -27,7 +27,7 @@ json good_file() {
        "segmentation": {"size": [80, 100], "counts": [10, 20, 7970]}}]})");
 }
 
-struct Tree {
+struct CocoTree {
   test::TempDir dir;
 
   CocoDataset open(const json& file, CocoDatasetOptions options = {}) const {
@@ -44,7 +44,7 @@ struct Tree {
 };
 
 TEST(Coco, KeepsTheOrderOfTheFile) {
-  const Tree tree;
+  const CocoTree tree;
   const Warnings warnings;
   const CocoDataset d = tree.open(good_file(), {.with_mask = true});
   EXPECT_EQ(warnings.count(), 0u);
@@ -70,7 +70,7 @@ TEST(Coco, KeepsTheOrderOfTheFile) {
 }
 
 TEST(Coco, ClassesKeepTheOrderOfTheFileAndNotOfTheList) {
-  const Tree tree;
+  const CocoTree tree;
   const CocoDataset both = tree.open(good_file(), {.classes = {"cat", "dog"}});
   EXPECT_EQ(both.class_names()[0], "dog");
   const CocoDataset cats = tree.open(good_file(), {.classes = {"cat"}});
@@ -86,14 +86,14 @@ TEST(Coco, ClassesKeepTheOrderOfTheFileAndNotOfTheList) {
 }
 
 TEST(Coco, TheNearestClassComesFirst) {
-  const Tree tree;
+  const CocoTree tree;
   const std::string why =
       error_of<DataError>([&] { tree.open(good_file(), {.classes = {"cta"}}); });
   EXPECT_TRUE(contains(why, "no class 'cta'; there are 'cat', 'dog'")) << why;
 }
 
 TEST(Coco, NothingToTrainOnIsAnError) {
-  const Tree tree;
+  const CocoTree tree;
   json file = good_file();
   for (json& a : file["annotations"]) a["ignore"] = 1;
   const std::string why = error_of<DataError>([&] { tree.open(file); });
@@ -104,7 +104,7 @@ TEST(Coco, NothingToTrainOnIsAnError) {
 }
 
 TEST(Coco, SmallImagesAreForTestsOnly) {
-  const Tree tree;
+  const CocoTree tree;
   json file = good_file();
   file["images"][0]["height"] = 31;
   EXPECT_EQ(tree.open(file).size(), 1);
@@ -113,7 +113,7 @@ TEST(Coco, SmallImagesAreForTestsOnly) {
 
 // MMDetection keeps images with crowds only; they have nothing to train on.
 TEST(Coco, CrowdsCountAsObjectsOfAnImage) {
-  const Tree tree;
+  const CocoTree tree;
   json file = good_file();
   file["annotations"].erase(1);
   const CocoDataset d = tree.open(file);
@@ -121,18 +121,18 @@ TEST(Coco, CrowdsCountAsObjectsOfAnImage) {
   EXPECT_TRUE(d.training_target(0).boxes.empty());
 }
 
-struct Bad {
+struct BadCoco {
   std::string name, pointer, value;  // the value at the JSON pointer becomes this
   std::vector<std::string> warning;  // parts of the warning
   size_t objects;                    // annotations left in both images together
   size_t trainable;
 };
 
-void PrintTo(const Bad& bad, std::ostream* out) {
+void PrintTo(const BadCoco& bad, std::ostream* out) {
   *out << bad.name;
 }
 
-const std::vector<Bad> kBad = {
+const std::vector<BadCoco> kBadCoco = {
     {"zero_width",
      "/annotations/0/bbox",
      "[10, 20, 0, 40]",
@@ -258,11 +258,11 @@ const std::vector<Bad> kBad = {
      2},
 };
 
-class CocoBad : public testing::TestWithParam<Bad> {};
+class CocoBad : public testing::TestWithParam<BadCoco> {};
 
 TEST_P(CocoBad, ItemIsNamedAndTheRestIsKept) {
-  const Bad& bad = GetParam();
-  const Tree tree;
+  const BadCoco& bad = GetParam();
+  const CocoTree tree;
   json file = good_file();
   file[json::json_pointer(bad.pointer)] = json::parse(bad.value);
   const Warnings warnings;
@@ -281,8 +281,8 @@ TEST_P(CocoBad, ItemIsNamedAndTheRestIsKept) {
 }
 
 TEST_P(CocoBad, IsAnErrorWhenStrict) {
-  const Bad& bad = GetParam();
-  const Tree tree;
+  const BadCoco& bad = GetParam();
+  const CocoTree tree;
   json file = good_file();
   file[json::json_pointer(bad.pointer)] = json::parse(bad.value);
   const Warnings warnings;
@@ -296,11 +296,11 @@ TEST_P(CocoBad, IsAnErrorWhenStrict) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Items, CocoBad, testing::ValuesIn(kBad),
+INSTANTIATE_TEST_SUITE_P(Items, CocoBad, testing::ValuesIn(kBadCoco),
                          [](const auto& test) { return test.param.name; });
 
 TEST(Coco, IgnoredObjectsAreKeptForEvaluationOnly) {
-  const Tree tree;
+  const CocoTree tree;
   json file = good_file();
   file["annotations"][1]["ignore"] = 1;
   const Warnings warnings;
@@ -311,7 +311,7 @@ TEST(Coco, IgnoredObjectsAreKeptForEvaluationOnly) {
 }
 
 TEST(Coco, NumbersMayBeWrittenAsOtherToolsDo) {
-  const Tree tree;
+  const CocoTree tree;
   json file = good_file();
   file["annotations"][0]["image_id"] = 3.0;
   file["annotations"][0]["iscrowd"] = false;
@@ -325,7 +325,7 @@ TEST(Coco, NumbersMayBeWrittenAsOtherToolsDo) {
 }
 
 TEST(Coco, KeysMayComeInAnyOrder) {
-  const Tree tree;
+  const CocoTree tree;
   const json file = good_file();
   const CocoDataset d =
       tree.open_text("{\"annotations\": " + file["annotations"].dump() +
@@ -335,7 +335,7 @@ TEST(Coco, KeysMayComeInAnyOrder) {
 }
 
 TEST(Coco, NonFiniteNumbersSpoilOnlyTheirAnnotation) {
-  const Tree tree;
+  const CocoTree tree;
   for (const char* number : {"NaN", "Infinity", "1e999"}) {
     std::string text = good_file().dump();
     const std::string old = "[10,20,30,40]";
@@ -357,7 +357,7 @@ TEST(Coco, NonFiniteNumbersSpoilOnlyTheirAnnotation) {
 }
 
 TEST(Coco, SaysWhyAFileIsNotUsable) {
-  const Tree tree;
+  const CocoTree tree;
   const auto why = [&](const std::string& text) {
     return error_of<DataError>([&] { tree.open_text(text); });
   };
@@ -387,7 +387,7 @@ TEST(Coco, SaysWhyAFileIsNotUsable) {
 }
 
 TEST(Coco, EveryTruncationIsAnError) {
-  const Tree tree;
+  const CocoTree tree;
   const std::string text = good_file().dump();
   const Warnings warnings;
   for (size_t size = 0; size < text.size(); ++size) {
@@ -398,7 +398,7 @@ TEST(Coco, EveryTruncationIsAnError) {
 }
 
 TEST(Coco, ManyWarningsAreCounted) {
-  const Tree tree;
+  const CocoTree tree;
   json file = good_file();
   for (int i = 0; i < 300; ++i) {
     file["annotations"].push_back(

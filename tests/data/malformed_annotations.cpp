@@ -24,7 +24,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return at == std::string::npos ? "the test is wrong" : text.replace(at, from.size(), to);
 }
 
-std::string voc(const std::string& objects,
+std::string voc_file(const std::string& objects,
                 const std::string& size = "<width>64</width><height>48</height>") {
   return "<annotation><filename>bad.png</filename><size>" + size + "</size>" + objects +
          "</annotation>";
@@ -130,9 +130,9 @@ std::vector<MalformedFile> malformed_coco() {
 
 std::vector<MalformedFile> malformed_voc() {
   const std::string good = voc_object("5", "6", "30", "40");
-  const std::string file = voc(good);
+  const std::string file = voc_file(good);
   const auto box = [&](const std::string& x1, const std::string& y1, const std::string& x2,
-                       const std::string& y2) { return voc(good + voc_object(x1, y1, x2, y2)); };
+                       const std::string& y2) { return voc_file(good + voc_object(x1, y1, x2, y2)); };
   return {
       {"voc_empty_file", ""},
       {"voc_not_xml", "hello"},
@@ -145,9 +145,9 @@ std::vector<MalformedFile> malformed_voc() {
       {"voc_entities", "<!DOCTYPE a [<!ENTITY b \"&c;&c;\"><!ENTITY c \"xx\">]><annotation>&b;"},
       {"voc_zeros", std::string(100, '\0')},
       {"voc_utf16", std::string("\xFF\xFE<\0a\0>\0", 8)},
-      {"voc_no_name", voc(good + voc_object("1", "1", "9", "9", ""))},
-      {"voc_no_box", voc(good + "<object><name>cat</name></object>")},
-      {"voc_box_empty", voc(good + "<object><name>cat</name><bndbox/></object>")},
+      {"voc_no_name", voc_file(good + voc_object("1", "1", "9", "9", ""))},
+      {"voc_no_box", voc_file(good + "<object><name>cat</name></object>")},
+      {"voc_box_empty", voc_file(good + "<object><name>cat</name><bndbox/></object>")},
       {"voc_text_number", box("a", "1", "9", "9")},
       {"voc_half_number", box("1", "1", "9px", "9")},
       {"voc_nan", box("nan", "1", "9", "9")},

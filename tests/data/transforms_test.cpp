@@ -22,7 +22,7 @@ using test::error_of;
 const std::array<float, 3> kMean = {123.675F, 116.28F, 103.53F};
 const std::array<float, 3> kStd = {58.395F, 57.12F, 57.375F};
 
-Sample sample_of(int64_t height, int64_t width) {
+Sample framed_sample(int64_t height, int64_t width) {
   Sample sample(test::test_image(height, width));
   sample.boxes = {{1, 2, 5, 6}, {0, 0, static_cast<float>(width), static_cast<float>(height)}};
   sample.labels = {3, 4};
@@ -92,7 +92,7 @@ TEST(Resize, SizesAreThoseOfTorchvision) {
 }
 
 TEST(Resize, ScalesAndClipsBoxesPerAxis) {
-  Sample sample = sample_of(48, 64);
+  Sample sample = framed_sample(48, 64);
   sample.boxes.push_back({-3, -4, 70, 50});
   ASSERT_TRUE(run(Resize({.img_scale = {{100, 75}}, .keep_ratio = false}), sample));
   EXPECT_EQ(sample.meta.img_width, 100);
@@ -104,7 +104,7 @@ TEST(Resize, ScalesAndClipsBoxesPerAxis) {
   EXPECT_FLOAT_EQ(sample.boxes[0].y2, 6 * 75 / 48.0F);
   EXPECT_EQ(sample.boxes[2], (Box{0, 0, 100, 75}));
 
-  Sample loose = sample_of(48, 64);
+  Sample loose = framed_sample(48, 64);
   loose.boxes = {{-3, 0, 70, 10}};
   ASSERT_TRUE(run(Resize({.img_scale = {{128, 96}}, .bbox_clip_border = false}), loose));
   EXPECT_EQ(loose.boxes[0], (Box{-6, 0, 140, 20}));
@@ -138,12 +138,12 @@ TEST(Resize, RefusesWhatMakesNoSense) {
   EXPECT_THROW(Resize({.img_scale = {{0, 10}}}), UsageError);
   EXPECT_THROW(Resize({.img_scale = {{1, 1}, {2, 2}, {3, 3}}}), UsageError);
   EXPECT_THROW(Resize({.img_scale = {{9, 9}}, .ratio_range = {{2, 1}}}), UsageError);
-  Sample sample = sample_of(8, 8);
+  Sample sample = framed_sample(8, 8);
   EXPECT_THROW(run(Resize(ResizeOptions{}), sample), UsageError);
 }
 
 TEST(RandomFlip, MirrorsPixelsAndBoxes) {
-  Sample sample = sample_of(4, 10);
+  Sample sample = framed_sample(4, 10);
   const Image original = sample.bytes();
   ASSERT_TRUE(run(RandomFlip({.flip_ratio = {{1.0}}}), sample));
   EXPECT_TRUE(sample.meta.flipped);
@@ -162,12 +162,12 @@ TEST(RandomFlip, MirrorsPixelsAndBoxes) {
 TEST(RandomFlip, HappensAsOftenAsAsked) {
   int flipped = 0;
   for (uint64_t i = 0; i < 1000; ++i) {
-    Sample sample = sample_of(2, 2);
+    Sample sample = framed_sample(2, 2);
     run(RandomFlip({.flip_ratio = {{0.3}}}), sample, i);
     flipped += sample.meta.flipped;
   }
   EXPECT_NEAR(flipped, 300, 75);  // five sigma
-  Sample sample = sample_of(2, 2);
+  Sample sample = framed_sample(2, 2);
   run(RandomFlip({}), sample);
   EXPECT_FALSE(sample.meta.flipped);
   sample.preset_flip = false;
@@ -177,15 +177,15 @@ TEST(RandomFlip, HappensAsOftenAsAsked) {
 }
 
 TEST(Pad, RoundsUpTheSizes) {
-  Sample sample = sample_of(33, 64);
+  Sample sample = framed_sample(33, 64);
   run(Pad({.size_divisor = 32}), sample);
   EXPECT_EQ(sample.meta.pad_height, 64);
   EXPECT_EQ(sample.meta.pad_width, 64);
   EXPECT_EQ(sample.meta.img_height, 33);
-  Sample square = sample_of(5, 9);
+  Sample square = framed_sample(5, 9);
   run(Pad({.pad_to_square = true}), square);
   EXPECT_EQ(square.meta.pad_height, 9);
-  Sample fixed = sample_of(5, 9);
+  Sample fixed = framed_sample(5, 9);
   run(Pad({.size = {{6, 12}}}), fixed);
   EXPECT_EQ(fixed.meta.pad_width, 12);
   EXPECT_THROW(run(Pad({.size = {{4, 12}}}), fixed), UsageError);
@@ -198,8 +198,8 @@ TEST(Pad, RoundsUpTheSizes) {
 TEST(Collate, WritesNormalisedMirroredPaddedImages) {
   for (const bool swap : {false, true}) {
     std::vector<Sample> samples;
-    samples.push_back(sample_of(5, 7));
-    samples.push_back(sample_of(6, 4));
+    samples.push_back(framed_sample(5, 7));
+    samples.push_back(framed_sample(6, 4));
     samples.push_back(Sample(test::test_image(3, 3)));
     const Image image = samples[0].bytes();
     for (Sample& s : samples) {
@@ -249,7 +249,7 @@ TEST(Pipeline, IsBuiltFromAList) {
 - {type: Collect, keys: [img, gt_bboxes, gt_labels]}
 )");
   const Pipeline pipeline(list);
-  Sample sample = sample_of(15, 20);
+  Sample sample = framed_sample(15, 20);
   Philox random(0);
   ASSERT_TRUE(pipeline.apply(sample, random));
   EXPECT_EQ(sample.meta.pad_height, 32);
@@ -271,7 +271,7 @@ TEST(Pipeline, TestWrapperFixesScaleAndFlip) {
     - {type: RandomFlip, flip_ratio: 1.0}
     - {type: Pad, size_divisor: 32}
 )"));
-  Sample sample = sample_of(10, 20);
+  Sample sample = framed_sample(10, 20);
   Philox random(0);
   ASSERT_TRUE(pipeline.apply(sample, random));
   EXPECT_EQ(sample.meta.img_width, 64);

@@ -30,10 +30,10 @@ std::string annotation(const std::string& objects, int width = 100, int height =
 
 const std::string kGood = object("rbc", box("11", "21", "41", "61"));
 
-struct Tree {
+struct VocTree {
   test::TempDir dir;
 
-  explicit Tree(const std::string& second = annotation(kGood)) {
+  explicit VocTree(const std::string& second = annotation(kGood)) {
     std::filesystem::create_directories(dir / "JPEGImages");
     dir.write("ImageSets/Main/train.txt", "one\r\n\n  two  1\n");
     dir.write("Annotations/one.xml", annotation(object("wbc", box("1", "1", "50", "60")), 50, 60));
@@ -47,7 +47,7 @@ struct Tree {
 };
 
 TEST(Voc, SubtractsOneFromAllCoordinates) {
-  const Tree tree(annotation(object("rbc", box("11", "21.7", "41", " 61 "))));
+  const VocTree tree(annotation(object("rbc", box("11", "21.7", "41", " 61 "))));
   const Warnings warnings;
   const VocDataset d = tree.open();
   EXPECT_EQ(warnings.count(), 0u);
@@ -63,7 +63,7 @@ TEST(Voc, SubtractsOneFromAllCoordinates) {
 }
 
 TEST(Voc, DifficultObjectsAreIgnored) {
-  const Tree tree(
+  const VocTree tree(
       annotation(kGood + object("rbc", box("1", "1", "9", "9"), "<difficult>1</difficult>")));
   const VocDataset d = tree.open();
   EXPECT_EQ(d.training_target(1).boxes.size(), 1u);
@@ -72,13 +72,13 @@ TEST(Voc, DifficultObjectsAreIgnored) {
 }
 
 TEST(Voc, ClassesOfOtherListsAreFoundToo) {
-  const Tree tree;
+  const VocTree tree;
   tree.dir.write("Annotations/elsewhere.xml", annotation(object("abc", box("1", "1", "9", "9"))));
   EXPECT_EQ(tree.open().class_names(), (std::vector<std::string>{"abc", "rbc", "wbc"}));
 }
 
 TEST(Voc, ClassesMayBeChosen) {
-  const Tree tree;
+  const VocTree tree;
   const Warnings warnings;
   const VocDataset d = tree.open({.classes = {"wbc"}});
   EXPECT_EQ(warnings.count(), 0u);
@@ -90,7 +90,7 @@ TEST(Voc, ClassesMayBeChosen) {
 }
 
 TEST(Voc, AClassWithoutObjectsIsToldOf) {
-  const Tree tree;
+  const VocTree tree;
   const Warnings warnings;
   EXPECT_EQ(tree.open({.classes = {"wbc", "wcb"}}).num_classes(), 2);
   EXPECT_TRUE(warnings.has({"train.txt has no class 'wcb'; there are 'wbc', 'rbc'"}));
@@ -98,7 +98,7 @@ TEST(Voc, AClassWithoutObjectsIsToldOf) {
 
 TEST(Voc, NothingToTrainOnIsAnError) {
   const std::string hard = object("rbc", box("1", "1", "9", "9"), "<difficult>1</difficult>");
-  const Tree tree(annotation(hard));
+  const VocTree tree(annotation(hard));
   tree.dir.write("Annotations/one.xml", annotation(hard));
   const std::string why = error_of<DataError>([&] { tree.open(); });
   EXPECT_TRUE(contains(why, "none of the 2 images has an object to train on")) << why;
@@ -106,7 +106,7 @@ TEST(Voc, NothingToTrainOnIsAnError) {
 }
 
 TEST(Voc, StandardTreesHaveTheTwentyClasses) {
-  const Tree tree;
+  const VocTree tree;
   const auto year = tree.dir / "VOC2007";
   std::filesystem::create_directories(year);
   for (const char* part : {"Annotations", "JPEGImages", "ImageSets"}) {
@@ -120,17 +120,17 @@ TEST(Voc, StandardTreesHaveTheTwentyClasses) {
   EXPECT_TRUE(warnings.has({"object 1 (rbc) is of an unknown class"}));
 }
 
-struct Bad {
+struct BadVoc {
   std::string name, xml;
   std::vector<std::string> warning;
   int64_t images;  // left
 };
 
-void PrintTo(const Bad& bad, std::ostream* out) {
+void PrintTo(const BadVoc& bad, std::ostream* out) {
   *out << bad.name;
 }
 
-const std::vector<Bad> kBad = {
+const std::vector<BadVoc> kBadVoc = {
     {"one_pixel",
      annotation(kGood + object("rbc", box("181", "29", "181", "29"))),
      {"Annotations/two.xml: object 2 (rbc) has the degenerate box xmin 181, ymin 29"},
@@ -169,10 +169,10 @@ const std::vector<Bad> kBad = {
     {"zero_size", annotation(kGood, 0, 0), {"has no size", "two.jpg"}, 1},
 };
 
-class VocBad : public testing::TestWithParam<Bad> {};
+class VocBad : public testing::TestWithParam<BadVoc> {};
 
 TEST_P(VocBad, ItemIsNamedAndTheRestIsKept) {
-  const Tree tree(GetParam().xml);
+  const VocTree tree(GetParam().xml);
   const Warnings warnings;
   const VocDataset d = tree.open();
   EXPECT_TRUE(warnings.has(GetParam().warning))
@@ -185,11 +185,11 @@ TEST_P(VocBad, ItemIsNamedAndTheRestIsKept) {
   EXPECT_THROW(tree.open({.strict = true}), DataError);
 }
 
-INSTANTIATE_TEST_SUITE_P(Items, VocBad, testing::ValuesIn(kBad),
+INSTANTIATE_TEST_SUITE_P(Items, VocBad, testing::ValuesIn(kBadVoc),
                          [](const auto& test) { return test.param.name; });
 
 TEST(Voc, SizeComesFromTheImageWhereItIsMissing) {
-  const Tree tree("<annotation><filename>/other/place/named.png</filename>" + kGood +
+  const VocTree tree("<annotation><filename>/other/place/named.png</filename>" + kGood +
                   "</annotation>");
   write_png(tree.dir / "JPEGImages/named.png", test::test_image(70, 90));
   const Warnings warnings;
@@ -201,7 +201,7 @@ TEST(Voc, SizeComesFromTheImageWhereItIsMissing) {
 }
 
 TEST(Voc, SaysWhyATreeIsNotUsable) {
-  const Tree tree;
+  const VocTree tree;
   const auto why = [&](const std::string& list) {
     return error_of<DataError>(
         [&] { VocDataset({.ann_file = list, .data_root = tree.dir.path().string()}); });

@@ -18,10 +18,10 @@ using test::error_of;
 using test::Warnings;
 
 /// images/train/{a,b,c}.png of 100x80 with labels of a and b, images/val/d.png without.
-struct Tree {
+struct YoloTree {
   test::TempDir dir;
 
-  Tree() {
+  YoloTree() {
     for (const char* name : {"train/a", "train/b", "train/c", "val/d"}) {
       write_png(dir / ("images/" + std::string(name) + ".png"), test::test_image(80, 100));
     }
@@ -45,7 +45,7 @@ void expect_near(const std::array<double, 4>& got, const std::array<double, 4>& 
 }
 
 TEST(Yolo, ReadsTheLayoutOfUltralytics) {
-  const Tree tree;
+  const YoloTree tree;
   const Warnings warnings;
   const YoloDataset d = tree.open();
   EXPECT_EQ(warnings.count(), 0u);
@@ -67,7 +67,7 @@ TEST(Yolo, ReadsTheLayoutOfUltralytics) {
 }
 
 TEST(Yolo, ClassesMayBeChosen) {
-  const Tree tree;
+  const YoloTree tree;
   const YoloDataset dogs = tree.open({.classes = {"dog"}, .filter_empty_gt = true});
   ASSERT_EQ(dogs.size(), 1);
   EXPECT_EQ(dogs.annotations(0)[0].label, 0);
@@ -77,13 +77,13 @@ TEST(Yolo, ClassesMayBeChosen) {
 }
 
 TEST(Yolo, NamesMayBeAMap) {
-  const Tree tree;
+  const YoloTree tree;
   tree.yaml("path: .\ntrain: images/train\nval: images/val\nnc: 2\nnames:\n  1: no\n  0: 12\n");
   EXPECT_EQ(tree.open().class_names(), (std::vector<std::string>{"12", "no"}));
 }
 
 TEST(Yolo, PartsMayBeListsAndTextFiles) {
-  const Tree tree;
+  const YoloTree tree;
   tree.dir.write("few.txt", "./images/train/b.png\nimages/train/a.png\n");
   tree.yaml("train: few.txt\nval: [images/train, images/val]\nnames: [cat, dog]\n");
   const Warnings warnings;
@@ -99,7 +99,7 @@ TEST(Yolo, PartsMayBeListsAndTextFiles) {
 }
 
 TEST(Yolo, ThePathIsLookedFor) {
-  const Tree tree;
+  const YoloTree tree;
   const std::string rest = "\ntrain: images/train\nval: images/val\nnames: [cat, dog]\n";
   const std::string root = tree.dir.path().string();
   const std::string name = tree.dir.path().filename().string();
@@ -116,7 +116,7 @@ TEST(Yolo, ThePathIsLookedFor) {
 }
 
 TEST(Yolo, SaysWhyAFileIsNotUsable) {
-  const Tree tree;
+  const YoloTree tree;
   const std::string train = "train: images/train\n", names = "names: [cat, dog]\n";
   EXPECT_TRUE(contains(tree.why(train), "data.yaml: has no names"));
   EXPECT_TRUE(contains(tree.why(names), "data.yaml: has no train"));
@@ -133,7 +133,7 @@ TEST(Yolo, SaysWhyAFileIsNotUsable) {
 }
 
 TEST(Yolo, ABadLineIsNamedAndTheRestIsKept) {
-  const Tree tree;
+  const YoloTree tree;
   tree.dir.write("labels/train/a.txt", "0 0.5 0.5 0.2 0.2\n0 0.5 -0.1 0.2 0.2\n");
   const Warnings warnings;
   const YoloDataset d = tree.open();
@@ -146,7 +146,7 @@ TEST(Yolo, ABadLineIsNamedAndTheRestIsKept) {
 }
 
 TEST(Yolo, NothingToTrainOnIsAnError) {
-  const Tree tree;
+  const YoloTree tree;
   tree.dir.write("labels/train/a.txt", "");
   std::filesystem::remove(tree.dir / "labels/train/b.txt");
   const std::string why = error_of<DataError>([&] { tree.open(); });
@@ -154,7 +154,7 @@ TEST(Yolo, NothingToTrainOnIsAnError) {
 }
 
 TEST(Yolo, ImagesOfOtherFormatsAreToldOf) {
-  const Tree tree;
+  const YoloTree tree;
   tree.dir.write("images/train/x.webp", "RIFF");
   const Warnings warnings;
   EXPECT_EQ(tree.open().size(), 3);
@@ -162,7 +162,7 @@ TEST(Yolo, ImagesOfOtherFormatsAreToldOf) {
 }
 
 TEST(Yolo, IsBuiltFromAConfig) {
-  const Tree tree;
+  const YoloTree tree;
   const Config node = Config::parse(
       "{type: YOLODataset, ann_file: data.yaml, split: train, "
       "data_root: " +

@@ -7,8 +7,8 @@
 namespace kestrel {
 namespace {
 
-using testing::detection_golden;
-using testing::expect_near;
+using test::detection_golden;
+using test::expect_near;
 
 AnchorGeneratorOptions retina() {
   return {.strides = {8, 16, 32, 64, 128},

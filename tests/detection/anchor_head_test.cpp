@@ -14,9 +14,9 @@
 namespace kestrel {
 namespace {
 
-using testing::detection_golden;
-using testing::expect_near;
-using testing::golden_numbers;
+using test::detection_golden;
+using test::expect_near;
+using test::golden_numbers;
 
 /// The head without layers: the tests make its predictions up.
 class Predictions : public AnchorHead {
@@ -94,7 +94,7 @@ std::vector<Variable> deal(int64_t width, int64_t seed, double scale, double off
   return levels;
 }
 
-class AnchorHeadTest : public testing::OnDevice {
+class AnchorHeadTest : public test::OnDevice {
  protected:
   static HeadOutputs predictions(DType dtype = DType::Float32) {
     return {deal(kClasses, 9, 9, -8, 0, dtype, device()), deal(4, 10, 2, 0, 0.5, dtype, device())};

@@ -12,12 +12,12 @@
 namespace kestrel {
 namespace {
 
-using testing::detection_golden;
-using testing::expect_near;
-using testing::golden_boxes;
-using testing::golden_numbers;
+using test::detection_golden;
+using test::expect_near;
+using test::golden_boxes;
+using test::golden_numbers;
 
-class DeltaXYWHBBoxCoderTest : public testing::OnDevice {
+class DeltaXYWHBBoxCoderTest : public test::OnDevice {
  protected:
   static Tensor there(const Tensor& tensor) { return tensor.to(device()); }
   static Tensor back(const Tensor& tensor) { return tensor.to(Device::cpu()); }

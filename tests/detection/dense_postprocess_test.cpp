@@ -15,9 +15,9 @@
 namespace kestrel {
 namespace {
 
-using testing::detection_golden;
-using testing::golden_boxes;
-using testing::golden_numbers;
+using test::detection_golden;
+using test::golden_boxes;
+using test::golden_numbers;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
@@ -36,7 +36,7 @@ LevelPredictions level(const std::vector<float>& boxes, const std::vector<float>
           Tensor::zeros({n, 4}), Tensor::from(boxes, {n, 4})};
 }
 
-class DensePostprocess : public testing::OnDevice {
+class DensePostprocess : public test::OnDevice {
  protected:
   /// With the predictions on the device.
   static Detections postprocess(std::vector<LevelPredictions> levels, const ImageMeta& meta,

@@ -9,7 +9,7 @@
 
 #include <kestrel/tensor/tensor.h>
 
-namespace kestrel::testing {
+namespace kestrel::test {
 
 /// A part of tests/golden/data/detection.json, which tests/golden/detection.py wrote.
 inline nlohmann::json detection_golden(const std::string& name) {
@@ -51,4 +51,4 @@ void expect_near(const Tensor& got, const std::vector<double>& want, double abso
   }
 }
 
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -14,19 +14,19 @@
 namespace kestrel {
 namespace {
 
-using testing::detection_golden;
-using testing::expect_near;
-using testing::golden_boxes;
-using testing::golden_numbers;
+using test::detection_golden;
+using test::expect_near;
+using test::golden_boxes;
+using test::golden_numbers;
 
 /// An avg_factor.
 Tensor divisor(double value, Device device) {
   return Tensor::full({}, value, DType::Float64, device);
 }
 
-class Losses : public testing::OnDevice {};
+class LossTest : public test::OnDevice {};
 
-TEST_P(Losses, FocalLossIsThatOfTorchvision) {
+TEST_P(LossTest, FocalLossIsThatOfTorchvision) {
   const auto golden = detection_golden("focal");
   std::vector<double> values = golden_numbers(60, 4);
   for (double& v : values) v = (v - 0.5) * 20;
@@ -50,13 +50,13 @@ void expect_regression(const RegressionLoss& loss, const std::string& name, Devi
   expect_near<double>(pred.grad().to(Device::cpu()), golden.at("grad"), 2e-9, 0);
 }
 
-TEST_P(Losses, RegressionLossesAreThoseOfTorch) {
+TEST_P(LossTest, RegressionLossesAreThoseOfTorch) {
   expect_regression(L1Loss(), "l1", device());
   expect_regression(SmoothL1Loss({.beta = 11.0}), "smooth_l1", device());
   expect_regression(GIoULoss(), "giou", device());
 }
 
-TEST_P(Losses, AreDividedByTheAverageFactorOrTheirElements) {
+TEST_P(LossTest, AreDividedByTheAverageFactorOrTheirElements) {
   const Variable pred(Tensor::from<float>({1, 1, 1, 1, 3, 3, 3, 3}, {2, 4}).to(device()));
   const Tensor target = Tensor::zeros({2, 4}, DType::Float32, device());
   const auto value = [&](const RegressionLoss& loss, std::optional<double> avg_factor) {
@@ -83,7 +83,7 @@ TEST_P(Losses, AreDividedByTheAverageFactorOrTheirElements) {
   EXPECT_NEAR(third.data().item<double>(), focal.data().item<double>() / 3, 1e-7);
 }
 
-TEST_P(Losses, WeightsCountPerRow) {
+TEST_P(LossTest, WeightsCountPerRow) {
   const Variable pred(Tensor::from<float>({1, 1, 1, 1, 3, 3, 3, 3}, {2, 4}).to(device()));
   const Variable loss =
       L1Loss().forward(pred, Tensor::zeros({2, 4}, DType::Float32, device()),
@@ -105,7 +105,7 @@ TEST(LossConfigs, BuildLosses) {
                UsageError);
 }
 
-KESTREL_ON_DEVICES(Losses);
+KESTREL_ON_DEVICES(LossTest);
 
 }  // namespace
 }  // namespace kestrel

@@ -40,7 +40,7 @@ struct TrainingRun {
   int64_t graph_replays = 0;
 };
 
-TrainingRun train(Device device, const fs::path& folder, bool cuda_graph = false) {
+TrainingRun train_on(Device device, const fs::path& folder, bool cuda_graph = false) {
   TrainingRun run;
   TrainOptions options{.out = folder, .seed = 3, .device = device, .cuda_graph = cuda_graph};
   options.log.line = [&](std::string_view text) {
@@ -48,7 +48,7 @@ TrainingRun train(Device device, const fs::path& folder, bool cuda_graph = false
     if (at != std::string_view::npos)
       run.losses.push_back(std::stod(std::string(text.substr(at + 8))));
     // Every step is the same kernels on the same shapes.
-    if (device.is_cuda() && run.losses.size() == 2) testing::stop_watching_simulator();
+    if (device.is_cuda() && run.losses.size() == 2) test::stop_watching_simulator();
   };
   const TrainSummary summary = train_detector(smallest_config(), options);
   run.weights = summary.last;
@@ -61,8 +61,8 @@ TEST(TrainCuda, TwentyStepsFollowTheCpu) {
   if (Device::cuda_count() == 0) GTEST_SKIP() << "built without CUDA";
   const fs::path folder = fs::temp_directory_path() / "kestrel_train_cuda";
   fs::remove_all(folder);
-  const TrainingRun cpu = train(Device::cpu(), folder / "cpu");
-  const TrainingRun cuda = train(Device::cuda(0), folder / "cuda");
+  const TrainingRun cpu = train_on(Device::cpu(), folder / "cpu");
+  const TrainingRun cuda = train_on(Device::cuda(0), folder / "cuda");
   ASSERT_GE(cpu.losses.size(), 20U);
   ASSERT_EQ(cuda.losses.size(), cpu.losses.size());
   for (size_t i = 0; i < cpu.losses.size(); ++i) {
@@ -89,7 +89,7 @@ TEST(TrainCuda, TwentyStepsFollowTheCpu) {
     }
   }
   // Recorded steps are the same steps: same losses, same weights to the bit.
-  const TrainingRun graph = train(Device::cuda(0), folder / "graph", true);
+  const TrainingRun graph = train_on(Device::cuda(0), folder / "graph", true);
   EXPECT_EQ(graph.losses, cuda.losses);
   EXPECT_EQ(graph.hash, cuda.hash);
   EXPECT_EQ(graph.graph_replays, static_cast<int64_t>(cuda.losses.size()) - 1);
@@ -100,14 +100,14 @@ TEST(TrainCuda, TwentyStepsFollowTheCpu) {
 class WaitCounter final : public Hook {
  public:
   void after_iter(Runner&) override {
-    if (const auto waits = testing::simulator_host_waits()) counts.push_back(*waits);
+    if (const auto waits = test::simulator_host_waits()) counts.push_back(*waits);
   }
   std::vector<uint64_t> counts;
 };
 
 TEST(TrainCuda, BetweenLogsNobodyWaitsForTheDevice) {
-  if (!testing::simulator_host_waits()) GTEST_SKIP() << "only the simulator counts";
-  testing::stop_watching_simulator();
+  if (!test::simulator_host_waits()) GTEST_SKIP() << "only the simulator counts";
+  test::stop_watching_simulator();
   for (const bool cuda_graph : {false, true}) {
     SCOPED_TRACE(cuda_graph);
     TrainOptions options{.seed = 3, .device = Device::cuda(0), .cuda_graph = cuda_graph};

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <iterator>
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -83,4 +83,4 @@ std::string bytes_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace kestrel::testing {
+namespace kestrel::test {
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
@@ -48,4 +48,4 @@ std::filesystem::path fresh_folder(const std::string& name);
 
 std::string bytes_of(const std::filesystem::path& file);
 
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -13,7 +13,7 @@
 // For every operation on checkpoint files that a run does: it fails there, or the process ends
 // there. A run that goes on afterwards ends with the weights of one that nothing happened to.
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -168,4 +168,4 @@ TEST_F(Faults, AKilledRunGoesOnWhereverItWas) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

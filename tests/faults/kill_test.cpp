@@ -17,7 +17,7 @@
 // kestrel train, killed or interrupted at random moments, and continued: its files have to be those
 // of a run that nothing happened to, byte for byte.
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -51,6 +51,15 @@ class Kill : public ::testing::Test {
   std::vector<std::string> command(const std::string& run) const {
     return {KESTREL_CLI, "train", (folder_ / "tiny.yaml").string(), "--seed", "3", "--threads",
             "1",         "--out", (folder_ / run).string()};
+  }
+  /// Waits until a run has begun to train.
+  void await_start(const std::string& name, Child& child) const {
+    const auto deadline = Clock::now() + std::chrono::minutes(1);
+    while (!fs::exists(folder_ / name / "config.yaml")) {
+      ASSERT_LT(Clock::now(), deadline) << child.errors();
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    std::this_thread::sleep_for(std::chrono::duration<double>(0.2 * seconds_));
   }
   /// Goes on with a run; begins it where there is nothing to resume.
   Finished go_on(const std::string& name) const {
@@ -129,11 +138,7 @@ TEST_F(Kill, SignalsSaveAtTheNextStep) {
   for (const int signal : {SIGINT, SIGTERM}) {
     const std::string name = "signal" + std::to_string(signal);
     Child child(command(name), folder_);
-    while (child.output().find("Epoch") == std::string::npos &&
-           !fs::exists(folder_ / name / "config.yaml")) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    std::this_thread::sleep_for(std::chrono::duration<double>(0.2 * seconds_));
+    await_start(name, child);
     const auto start = Clock::now();
     child.signal(signal);
     EXPECT_EQ(child.wait(), 130) << child.errors();
@@ -145,5 +150,20 @@ TEST_F(Kill, SignalsSaveAtTheNextStep) {
   }
 }
 
+TEST_F(Kill, ASecondSignalEndsItAtOnce) {
+  // A step of some seconds, at whose end the first signal would be obeyed.
+  std::vector<std::string> slow = command("slow");
+  slow.insert(slow.end(), {"--set", "data.train.pipeline.2.img_scale=[3072, 3072]"});
+  Child child(slow, folder_);
+  await_start("slow", child);
+  child.signal(SIGINT);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const auto start = Clock::now();
+  child.signal(SIGINT);
+  EXPECT_EQ(child.wait(), 130) << child.errors();
+  EXPECT_LT(std::chrono::duration<double>(Clock::now() - start).count(), 1);
+  EXPECT_EQ(child.errors().find("to go on"), std::string::npos) << "the first signal ended it";
+}
+
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -10,7 +10,7 @@
 
 // Exit codes of the programs that train, and what they say.
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -127,4 +127,4 @@ TEST_F(Programs, TrainRetinanetResumesItsNewestRun) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

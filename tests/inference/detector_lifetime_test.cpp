@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Config small_config() {
+Config tiny_config() {
   Config config = Config::load(fs::path(KESTREL_SOURCE_DIR) /
                                "configs/retinanet/retinanet_r18_fpn_shapes.yaml");
   for (const char* assignment :
@@ -38,7 +38,7 @@ Config small_config() {
 class DetectorLifetime : public testing::Test {
  protected:
   void SetUp() override {
-    const Config config = small_config();
+    const Config config = tiny_config();
     const auto model = build<BaseDetector>(config.at("model"));
     Philox random(3);
     model->init_weights(random);

@@ -173,7 +173,7 @@ std::string case_name(const ::testing::TestParamInfo<std::tuple<std::string, Dev
 
 INSTANTIATE_TEST_SUITE_P(Small, TorchvisionRetinaNet,
                          ::testing::Combine(::testing::Values("r18_small"),
-                                            ::testing::ValuesIn(kestrel::testing::devices())),
+                                            ::testing::ValuesIn(kestrel::test::devices())),
                          case_name);
 // On the simulator the gradients of the small case take minutes; these are ten times its size and
 // more.
@@ -181,7 +181,7 @@ INSTANTIATE_TEST_SUITE_P(Small, TorchvisionRetinaNet,
 INSTANTIATE_TEST_SUITE_P(Cases, TorchvisionRetinaNet,
                          ::testing::Combine(::testing::Values("r18_frozen", "r18_frozen_odd",
                                                               "r18_bn_gn"),
-                                            ::testing::ValuesIn(kestrel::testing::devices())),
+                                            ::testing::ValuesIn(kestrel::test::devices())),
                          case_name);
 #endif
 

@@ -6,7 +6,7 @@
 
 #include "../support/cuda_twin.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 const AssignParams kParams[] = {
@@ -116,4 +116,4 @@ TEST_F(AnchorAssignCuda, DoesNotDependOnBlockOrSchedule) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

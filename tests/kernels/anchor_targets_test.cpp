@@ -8,7 +8,7 @@
 
 #include "../support/on_device.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 class AnchorTargets : public OnDevice {
@@ -152,4 +152,4 @@ TEST_P(AnchorTargets, RefuseWhatDoesNotFit) {
 KESTREL_ON_DEVICES(AnchorTargets);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

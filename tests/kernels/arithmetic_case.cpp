@@ -5,7 +5,7 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 const std::vector<Shape> kShapes{{}, {0}, {1}, {7}, {4, 0, 3}, {3, 5, 7}, {1, 2, 3, 4, 5}, {70001}};
@@ -116,4 +116,4 @@ const OpCaseRegistration sum_case("sum", make_sum);
 const OpCaseRegistration mean_case("mean", make_mean);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

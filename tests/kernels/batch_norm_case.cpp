@@ -7,10 +7,10 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
-struct Case {
+struct BatchNormCase {
   const char* name;
   Shape shape;
   bool training = true;
@@ -22,7 +22,7 @@ struct Case {
 };
 
 /// Inputs x, weight, bias, running mean and variance, residual.
-Arrays reference(const Arrays& in, const Case& c) {
+Arrays batch_norm_reference(const Arrays& in, const BatchNormCase& c) {
   const Array& x = in[0];
   const int64_t channels = x.shape[-1];
   const int64_t rows = channels ? x.numel() / channels : 0;
@@ -52,7 +52,7 @@ Arrays reference(const Arrays& in, const Case& c) {
   return {y, running_mean, running_var};
 }
 
-Variables run(const Variables& in, const Case& c) {
+Variables run_batch_norm(const Variables& in, const BatchNormCase& c) {
   // Clones: a configuration is run many times and must start from the same statistics.
   Tensor running_mean = in[3].data().clone(), running_var = in[4].data().clone();
   const Variable y = autograd::batch_norm(
@@ -62,8 +62,8 @@ Variables run(const Variables& in, const Case& c) {
   return {y, Variable(running_mean), Variable(running_var)};
 }
 
-OpCase make() {
-  const std::vector<Case> cases{
+OpCase make_batch_norm() {
+  const std::vector<BatchNormCase> cases{
       {"empty", {0, 4, 4, 3}},
       {"no_channels", {2, 3, 0}},
       {"one_value", {1, 1, 1, 1}},
@@ -91,7 +91,7 @@ OpCase make() {
   // A gradient is a sum of rounded values; y is stored rounded before the next one is added.
   op.bfloat16 = {3e-2, 1e-2};
   op.gradcheck_tolerance = 1e-5;  // Divides by standard deviations of two to a few values.
-  for (const Case& c : cases) {
+  for (const BatchNormCase& c : cases) {
     const Shape channels{c.shape[-1]};
     op.configs.push_back(
         {.name = c.name,
@@ -114,8 +114,8 @@ OpCase make() {
                .parameter = true,
                .positive = true},
               {.name = "residual", .shape = c.shape, .differentiable = c.residual}},
-         .run = [c](const Variables& in) { return run(in, c); },
-         .reference = [c](const Arrays& in) { return reference(in, c); },
+         .run = [c](const Variables& in) { return run_batch_norm(in, c); },
+         .reference = [c](const Arrays& in) { return batch_norm_reference(in, c); },
          .differentiable_outputs = 1});
   }
   op.goldens.push_back(
@@ -144,18 +144,18 @@ OpCase make() {
   return op;
 }
 
-const OpCaseRegistration batch_norm_case("batch_norm", make);
+const OpCaseRegistration batch_norm_case("batch_norm", make_batch_norm);
 
 /// The variance survives a mean 10,000 times the spread: inputs near 10,000 are multiples of 2^-10,
 /// which the reference sees as well.
-OpCase make_offset() {
+OpCase make_batch_norm_offset() {
   OpCase op{.name = "batch_norm_offset"};
   // The mean, near 10,000, is rounded to 2^-11 = 5e-4 in float32; bfloat16 has steps of 64 there,
   // so its spread is all rounding, but the same rounding that the reference sees.
   op.float32 = {2e-3, 1e-3};
   op.bfloat16 = {2e-2, 1e-2};
   op.float64 = {1e-8, 1e-8};
-  const Case c{.name = "offset", .shape = {2, 31, 17, 19}, .mean = 10000};
+  const BatchNormCase c{.name = "offset", .shape = {2, 31, 17, 19}, .mean = 10000};
   const Shape channels{19};
   op.configs.push_back(
       {.name = c.name,
@@ -165,13 +165,13 @@ OpCase make_offset() {
                   {.name = "running_mean", .shape = channels, .parameter = true},
                   {.name = "running_var", .shape = channels, .parameter = true, .positive = true},
                   {.name = "residual", .shape = {0}}},
-       .run = [c](const Variables& in) { return run(in, c); },
-       .reference = [c](const Arrays& in) { return reference(in, c); },
+       .run = [c](const Variables& in) { return run_batch_norm(in, c); },
+       .reference = [c](const Arrays& in) { return batch_norm_reference(in, c); },
        .gradients = false});
   return op;
 }
 
-const OpCaseRegistration batch_norm_offset_case("batch_norm_offset", make_offset);
+const OpCaseRegistration batch_norm_offset_case("batch_norm_offset", make_batch_norm_offset);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -5,14 +5,14 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 DType compute_dtype(const Variable& x) {
   return x.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
 }
 
-OpCase make() {
+OpCase make_box_decode() {
   OpCase op{.name = "box_decode"};
   // Boxes reach a thousand pixels.
   op.float32 = {1e-3, 1e-5};
@@ -83,7 +83,7 @@ OpCase make() {
   return op;
 }
 
-const OpCaseRegistration box_decode_case("box_decode", make);
+const OpCaseRegistration box_decode_case("box_decode", make_box_decode);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -2,18 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <kestrel/tensor/random.h>
 #include <kestrel/tensor/safetensors.h>
 
 #include "../support/cuda_twin.h"
+#include "../support/random.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr BoxOverlap kKinds[] = {BoxOverlap::IoU, BoxOverlap::IoF, BoxOverlap::GIoU};
 
 Tensor random_boxes(int64_t count, DType dtype, uint64_t seed) {
@@ -186,4 +184,4 @@ TEST_F(BoxIouCuda, DoesNotDependOnBlockOrSchedule) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

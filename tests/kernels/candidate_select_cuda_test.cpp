@@ -2,14 +2,13 @@
 #include <limits>
 
 #include <kestrel/kernels/candidate_select.h>
-#include <kestrel/tensor/random.h>
 
 #include "../support/cuda_twin.h"
+#include "../support/random.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
 class CandidateSelectCuda : public CudaTwin {
@@ -42,16 +41,9 @@ class CandidateSelectCuda : public CudaTwin {
   }
 };
 
-Tensor normal(const Shape& shape, uint64_t seed, double mean = -1, double std = 1) {
-  Tensor tensor = Tensor::empty(shape);
-  Philox random(seed);
-  fill_normal(tensor, mean, std, random);
-  return tensor;
-}
-
 /// Whole numbers, which tie; some are NaN, and zeros have both signs.
 Tensor ties(const Shape& shape, uint64_t seed) {
-  Tensor tensor = normal(shape, seed, 0, 2);
+  Tensor tensor = random_normal(shape, DType::Float32, seed, 0, 2);
   float* x = tensor.data<float>();
   for (int64_t i = 0; i < tensor.numel(); ++i) x[i] = std::trunc(x[i]);
   for (int64_t i = 0; i < tensor.numel(); i += 17) x[i] = static_cast<float>(kNan);
@@ -62,7 +54,7 @@ Tensor ties(const Shape& shape, uint64_t seed) {
 TEST_F(CandidateSelectCuda, FindsTheSameLogits) {
   for (const DType dtype : {DType::Float32, DType::BFloat16}) {
     for (const int64_t n : {0, 1, 100, 4097, 6000}) {
-      const Tensor logits = normal({n}, static_cast<uint64_t>(n)).to(dtype);
+      const Tensor logits = random_normal({n}, dtype, static_cast<uint64_t>(n), -1);
       for (const int64_t most : {0, 1, 300}) expect_same_pairs(logits, -0.5f, most);
     }
   }
@@ -81,7 +73,7 @@ TEST_F(CandidateSelectCuda, TiesGoByPosition) {
 }
 
 TEST_F(CandidateSelectCuda, MoreThanOneBlockSorts) {
-  const Tensor logits = normal({4200}, 5);
+  const Tensor logits = random_normal({4200}, DType::Float32, 5, -1);
   expect_same_pairs(logits, kLowest, 4150);
   expect_same_pairs(logits, kLowest, 4200);
   expect_same_pairs(logits, 1.5f, 4200);
@@ -91,7 +83,7 @@ TEST_F(CandidateSelectCuda, RanksTheSameRows) {
   for (const DType dtype : {DType::Float32, DType::BFloat16}) {
     for (const Shape& shape :
          {Shape{0, 3}, Shape{5, 0}, Shape{7, 1}, Shape{33, 3}, Shape{40, 80}, Shape{5000, 2}}) {
-      expect_same_rows(normal(shape, 6).to(dtype), shape[0]);
+      expect_same_rows(random_normal(shape, dtype, 6, -1), shape[0]);
       expect_same_rows(ties(shape, 7).to(dtype), (shape[0] + 2) / 3);
     }
   }
@@ -107,10 +99,10 @@ TEST_F(CandidateSelectCuda, DoesNotDependOnBlockOrSchedule) {
 
 TEST_F(CandidateSelectCuda, RefusesWhatDoesNotFit) {
   Tensor two = Tensor::empty({2}, DType::Int64), three = Tensor::empty({3});
-  const Tensor logits = normal({1, 5}, 9);
+  const Tensor logits = random_normal({1, 5}, DType::Float32, 9, -1);
   EXPECT_THROW(gpu::select_above(logits.view(), 0, two.view(), three.view(), stream()), Error);
   EXPECT_THROW(gpu::select_rows(logits.view(), two.view(), stream()), Error);
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -3,23 +3,16 @@
 #include <kestrel/kernels/batch_norm.h>
 #include <kestrel/kernels/channels.h>
 #include <kestrel/kernels/group_norm.h>
-#include <kestrel/tensor/random.h>
 
 #include "../support/cuda_twin.h"
+#include "../support/random.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 using ChannelsCuda = CudaTwin;
 
-Tensor normal(const Shape& shape, double mean, DType dtype, uint64_t seed = 1) {
-  Tensor tensor = Tensor::empty(shape);
-  Philox random(seed, 0);
-  fill_normal(tensor, mean, 1, random);
-  return tensor.to(dtype);
-}
-
-void expect_near(const Tensor& got, const Tensor& want, double tolerance) {
+void expect_all_near(const Tensor& got, const Tensor& want, double tolerance) {
   const Tensor a = got.to(Device::cpu()).to(DType::Float64), b = want.to(DType::Float64);
   ASSERT_EQ(a.shape(), b.shape());
   for (int64_t i = 0; i < a.numel(); ++i) {
@@ -30,24 +23,24 @@ void expect_near(const Tensor& got, const Tensor& want, double tolerance) {
   }
 }
 
-struct Case {
+struct ChannelsCase {
   Shape shape;
   int64_t shift;  // of the map, off the address of a pack
 };
 // No rows; one; few and many channels, packs or not; rows of several chunks, tiles side by side.
-const Case kCases[] = {{{0, 5}, 0},     {{3, 0}, 0},     {{1, 1}, 0},    {{7, 3}, 0},
+const ChannelsCase kCases[] = {{{0, 5}, 0},     {{3, 0}, 0},     {{1, 1}, 0},    {{7, 3}, 0},
                        {{5000, 1}, 0},  {{4001, 8}, 0},  {{4001, 8}, 1}, {{90, 136}, 0},
                        {{21, 1032}, 0}, {{21, 1032}, 1}, {{33, 777}, 0}, {{2, 3, 50, 64}, 0}};
 
 TEST_F(ChannelsCuda, AddsLikeTheCpuToTheBit) {
-  for (const Case& c : kCases) {
+  for (const ChannelsCase& c : kCases) {
     for (const auto& [dtype, values] : {std::pair{DType::Float32, DType::Float32},
                                         {DType::Float64, DType::Float64},
                                         {DType::BFloat16, DType::Float32},
                                         {DType::BFloat16, DType::BFloat16}}) {
       SCOPED_TRACE(::testing::Message() << c.shape << dtype << values << c.shift);
-      Tensor map = normal(c.shape, 0, dtype), got = upload(map, c.shift);
-      const Tensor channels = normal({c.shape[-1]}, 0, values, 2);
+      Tensor map = random_normal(c.shape, dtype, 1, 0), got = upload(map, c.shift);
+      const Tensor channels = random_normal({c.shape[-1]}, values, 2, 0);
       gpu::add_channels(got.cview(), upload(channels).view(), got.view(), stream());
       cpu::add_channels(map.cview(), channels.view(), map.view());
       expect_same_bits(got, map);
@@ -56,19 +49,19 @@ TEST_F(ChannelsCuda, AddsLikeTheCpuToTheBit) {
 }
 
 TEST_F(ChannelsCuda, Sums) {
-  for (const Case& c : kCases) {
+  for (const ChannelsCase& c : kCases) {
     for (const auto& [dtype, values] : {std::pair{DType::Float32, DType::Float32},
                                         {DType::Float64, DType::Float64},
                                         {DType::BFloat16, DType::Float32},
                                         {DType::BFloat16, DType::BFloat16}}) {
       SCOPED_TRACE(::testing::Message() << c.shape << dtype << values << c.shift);
-      const Tensor map = normal(c.shape, 0.5, dtype), device = upload(map, c.shift);
+      const Tensor map = random_normal(c.shape, dtype, 1, 0.5), device = upload(map, c.shift);
       Tensor want = Tensor::empty({c.shape[-1]}, values);
       Tensor got = Tensor::empty(want.shape(), values, Device::cuda(0));
       cpu::sum_channels(map.view(), want.view());
       gpu::sum_channels(device.view(), got.view(), stream());
       // The CPU adds up to 65,536 floats in a row, a GPU a few.
-      expect_near(got, want,
+      expect_all_near(got, want,
                   values == DType::BFloat16 ? 1e-2
                   : dtype == DType::Float64 ? 1e-12
                                             : 1e-4);
@@ -94,19 +87,19 @@ std::pair<Tensor, Tensor> exact_statistics(const Tensor& x) {
 }
 
 TEST_F(ChannelsCuda, StatisticsAreSoundFarFromZero) {
-  for (const Case& c : kCases) {
+  for (const ChannelsCase& c : kCases) {
     for (const DType dtype : {DType::Float32, DType::Float64, DType::BFloat16}) {
       SCOPED_TRACE(::testing::Message() << c.shape << dtype << c.shift);
       const DType values = dtype == DType::Float64 ? dtype : DType::Float32;
-      const Tensor x = normal(c.shape, 1000, dtype), device = upload(x, c.shift);
+      const Tensor x = random_normal(c.shape, dtype, 1, 1000), device = upload(x, c.shift);
       const auto [mean, variance] = exact_statistics(x);
       Tensor got_mean = Tensor::empty({c.shape[-1]}, values, Device::cuda(0));
       Tensor got_variance = Tensor::empty({c.shape[-1]}, values, Device::cuda(0));
       gpu::batch_norm_statistics(device.view(), got_mean.view(), got_variance.view(), stream());
       // A float's mean near 1000 is rounded to 6e-5, by which the variance is off; squares of the
       // values would be off by 0.06.
-      expect_near(got_mean, mean, dtype == DType::Float64 ? 1e-13 : 1e-7);
-      expect_near(got_variance, variance, dtype == DType::Float64 ? 1e-12 : 1e-4);
+      expect_all_near(got_mean, mean, dtype == DType::Float64 ? 1e-13 : 1e-7);
+      expect_all_near(got_variance, variance, dtype == DType::Float64 ? 1e-12 : 1e-4);
     }
   }
 }
@@ -123,8 +116,8 @@ TEST_F(ChannelsCuda, ConstantChannelsHaveNoVariance) {
 TEST_F(ChannelsCuda, UpdatesRunningStatistics) {
   for (const int64_t count : {0, 1, 2, 1000}) {
     for (const DType dtype : {DType::Float32, DType::Float64}) {
-      const Tensor mean = normal({70}, 0, dtype, 3), variance = normal({70}, 5, dtype, 4);
-      Tensor running = normal({70}, 1, dtype, 5), running_var = normal({70}, 6, dtype, 6);
+      const Tensor mean = random_normal({70}, dtype, 3, 0), variance = random_normal({70}, dtype, 4, 5);
+      Tensor running = random_normal({70}, dtype, 5, 1), running_var = random_normal({70}, dtype, 6, 6);
       Tensor got = upload(running), got_var = upload(running_var);
       const Tensor device_mean = upload(mean), device_variance = upload(variance);
       cpu::batch_norm_update(mean.view(), variance.view(), count, 0.1, running.view(),
@@ -133,16 +126,16 @@ TEST_F(ChannelsCuda, UpdatesRunningStatistics) {
                              got_var.view(), stream());
       gpu::batch_norm_update(device_mean.view(), device_variance.view(), count, 0.1, {}, {},
                              stream());
-      expect_near(got, running, 1e-7);
-      expect_near(got_var, running_var, 1e-7);
+      expect_all_near(got, running, 1e-7);
+      expect_all_near(got_var, running_var, 1e-7);
     }
   }
 }
 
 TEST_F(ChannelsCuda, NormalisesMapsOffTheAddressOfAPack) {
   const int64_t channels = 24;
-  const Tensor x = normal({2, 37, channels}, 3, DType::BFloat16);
-  const Tensor weight = normal({channels}, 1, DType::Float32, 2);
+  const Tensor x = random_normal({2, 37, channels}, DType::BFloat16, 1, 3);
+  const Tensor weight = random_normal({channels}, DType::Float32, 2, 1);
   const Tensor statistic = Tensor::full({2, 3}, 1.5);
   for (const int64_t shift : {0, 1, 4}) {
     const GroupNormParams params{.groups = 3, .relu = true};
@@ -153,14 +146,14 @@ TEST_F(ChannelsCuda, NormalisesMapsOffTheAddressOfAPack) {
     Tensor got = upload(y), got_mean = upload(mean), got_rstd = upload(rstd);
     gpu::group_norm_forward(upload(x, shift).view(), upload(weight, shift).view(), {}, got.view(),
                             got_mean.view(), got_rstd.view(), params, stream());
-    expect_near(got_mean, mean, 1e-5);
-    expect_near(got_rstd, rstd, 1e-5);
-    expect_near(got, y, 1e-2);
+    expect_all_near(got_mean, mean, 1e-5);
+    expect_all_near(got_rstd, rstd, 1e-5);
+    expect_all_near(got, y, 1e-2);
   }
 }
 
 TEST_F(ChannelsCuda, SumsDependNeitherOnBlockNorSchedule) {
-  const Tensor map = normal({1200, 40}, 0.5, DType::Float32);
+  const Tensor map = random_normal({1200, 40}, DType::Float32, 1, 0.5);
   Tensor first;
   for_each_setting([&] {
     Tensor sums = Tensor::empty({3, 40}, DType::Float32, Device::cuda(0));
@@ -175,4 +168,4 @@ TEST_F(ChannelsCuda, SumsDependNeitherOnBlockNorSchedule) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -2,7 +2,7 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 /// Calls f(output pixel, input pixel, ky, kx) for every pair of pixels that a window joins; pixels
@@ -209,4 +209,4 @@ const OpCaseRegistration conv2d_case("conv2d", make_conv2d);
 const OpCaseRegistration conv_transpose2d_case("conv_transpose2d", make_conv_transpose2d);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

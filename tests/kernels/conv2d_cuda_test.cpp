@@ -6,10 +6,10 @@
 
 #include "../support/cuda_twin.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
-struct Conv {
+struct CudaConv {
   std::string name;
   Shape input, weight;
   Conv2dParams params = {};
@@ -25,7 +25,7 @@ struct Conv {
   }
 };
 
-const Conv kConvs[] = {
+const CudaConv kConvs[] = {
     {"pointwise", {2, 5, 11, 32}, {48, 1, 1, 32}},
     {"pointwise_deep", {1, 5, 7, 1100}, {40, 1, 1, 1100}},
     {"pointwise_stride2", {1, 9, 12, 24}, {40, 1, 1, 24}, {.stride_h = 2, .stride_w = 2}},
@@ -99,7 +99,7 @@ class Conv2dCuda : public CudaTwin {
 
   /// Operands begin `shift` elements behind an address fit for vectors. Parameters and their
   /// gradients are of param_dtype.
-  static void check(const Conv& c, DType dtype, DType param_dtype, int64_t shift = 0) {
+  static void check(const CudaConv& c, DType dtype, DType param_dtype, int64_t shift = 0) {
     SCOPED_TRACE(::testing::Message() << c.name << ' ' << dtype << ' ' << param_dtype);
     const Tensor input = normal(c.input, dtype, 1), weight = normal(c.weight, dtype, 2);
     const Tensor bias = normal({c.weight[0]}, param_dtype, 3);
@@ -138,7 +138,7 @@ class Conv2dCuda : public CudaTwin {
 };
 
 TEST_F(Conv2dCuda, AsOnTheCpu) {
-  for (const Conv& c : kConvs) {
+  for (const CudaConv& c : kConvs) {
     check(c, DType::Float32, DType::Float32);
     check(c, DType::Float64, DType::Float64);
     check(c, DType::BFloat16, DType::BFloat16);
@@ -147,7 +147,7 @@ TEST_F(Conv2dCuda, AsOnTheCpu) {
 }
 
 TEST_F(Conv2dCuda, AtAddressesUnfitForVectors) {
-  for (const Conv& c : kConvs) {
+  for (const CudaConv& c : kConvs) {
     check(c, DType::Float32, DType::Float32, 1);
     check(c, DType::BFloat16, DType::BFloat16, 3);
   }
@@ -156,7 +156,7 @@ TEST_F(Conv2dCuda, AtAddressesUnfitForVectors) {
 TEST_F(Conv2dCuda, DoesNotDependOnBlockOrSchedule) {
   for_each_setting([] {
     for (const char* name : {"pointwise_deep", "stride2", "grouped_thin", "depthwise"}) {
-      for (const Conv& c : kConvs) {
+      for (const CudaConv& c : kConvs) {
         if (c.name != name) continue;
         check(c, DType::Float32, DType::Float32);
         check(c, DType::BFloat16, DType::Float32);
@@ -166,7 +166,7 @@ TEST_F(Conv2dCuda, DoesNotDependOnBlockOrSchedule) {
 }
 
 TEST_F(Conv2dCuda, SameBitsOnEveryRun) {
-  const Conv c{"", {2, 40, 41, 16}, {24, 3, 3, 16}, {.pad_h = 1, .pad_w = 1}};
+  const CudaConv c{"", {2, 40, 41, 16}, {24, 3, 3, 16}, {.pad_h = 1, .pad_w = 1}};
   const Tensor input = upload(normal(c.input, DType::BFloat16, 1));
   const Tensor grad = upload(normal(c.output(), DType::BFloat16, 2));
   std::vector<Tensor> results;
@@ -214,4 +214,4 @@ TEST_F(Conv2dCuda, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -6,7 +6,7 @@
 
 #include "../support/cuda_twin.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 constexpr DType kAll[] = {DType::Float32, DType::Float64, DType::BFloat16, DType::Float16,
@@ -103,4 +103,4 @@ TEST_F(CopyCuda, DoesNotDependOnTheBlock) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -5,12 +5,12 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 using autograd::CrossEntropyOptions;
 
-struct Case {
+struct EntropyCase {
   std::string name;
   int64_t rows, classes;
   std::vector<int64_t> labels;
@@ -37,7 +37,7 @@ Tensor weights(int64_t count, F f, const Variable& logits) {
       .to(logits.device());
 }
 
-CrossEntropyOptions options_of(const Case& c, const Variable& logits) {
+CrossEntropyOptions options_of(const EntropyCase& c, const Variable& logits) {
   CrossEntropyOptions options{
       .ignore_index = c.ignore_index, .avg_factor = c.avg_factor, .no_reduction = c.no_reduction};
   if (c.class_weight) options.class_weight = weights(c.classes, class_weight_of, logits);
@@ -45,7 +45,7 @@ CrossEntropyOptions options_of(const Case& c, const Variable& logits) {
   return options;
 }
 
-Array reduce(const Array& losses, const Case& c) {
+Array reduce(const Array& losses, const EntropyCase& c) {
   if (c.no_reduction) return losses;
   Array total(Shape{});
   for (const double loss : losses.values) total[0] += loss;
@@ -53,7 +53,7 @@ Array reduce(const Array& losses, const Case& c) {
   return total;
 }
 
-Array softmax_reference(const Array& x, const Case& c) {
+Array softmax_reference(const Array& x, const EntropyCase& c) {
   Array losses(Shape{c.rows});
   for (int64_t i = 0; i < c.rows; ++i) {
     const int64_t label = c.labels[static_cast<size_t>(i)];
@@ -71,7 +71,7 @@ Array softmax_reference(const Array& x, const Case& c) {
 
 /// target(i, k) in [0, 1].
 template <class F>
-Array binary_reference(const Array& x, const Case& c, F target) {
+Array binary_reference(const Array& x, const EntropyCase& c, F target) {
   Array losses(Shape{c.rows, c.classes});
   for (int64_t i = 0; i < c.rows; ++i) {
     if (!c.labels.empty() && c.labels[static_cast<size_t>(i)] == c.ignore_index) continue;
@@ -94,8 +94,8 @@ std::vector<int64_t> make_labels(int64_t rows, int64_t end, int64_t ignore_index
   return labels;
 }
 
-std::vector<Case> make_cases(int64_t extra) {
-  std::vector<Case> cases{
+std::vector<EntropyCase> make_cases(int64_t extra) {
+  std::vector<EntropyCase> cases{
       {"empty", 0, 4, {}},
       {"one_class", 3, 1, {}},
       {"one_row", 1, 5, {}},
@@ -109,17 +109,17 @@ std::vector<Case> make_cases(int64_t extra) {
       {"far_out", 16, 6, {}, -100, false, false, {}, true, 100},
       {"many", 3001, 21, {}, 255, true, true},
   };
-  for (Case& c : cases) c.labels = make_labels(c.rows, c.classes + extra, c.ignore_index);
+  for (EntropyCase& c : cases) c.labels = make_labels(c.rows, c.classes + extra, c.ignore_index);
   return cases;
 }
 
-Tensor labels_of(const Case& c, const Variable& logits) {
+Tensor labels_of(const EntropyCase& c, const Variable& logits) {
   return Tensor::from(c.labels, {c.rows}).to(logits.device());
 }
 
 OpCase make_softmax() {
   OpCase op{.name = "cross_entropy"};
-  for (const Case& c : make_cases(0)) {
+  for (const EntropyCase& c : make_cases(0)) {
     op.configs.push_back(
         {.name = c.name,
          .inputs = {{.name = "logits", .shape = {c.rows, c.classes}, .std = 2 * c.spread}},
@@ -143,7 +143,7 @@ OpCase make_softmax() {
 
 OpCase make_binary() {
   OpCase op{.name = "binary_cross_entropy"};
-  for (const Case& c : make_cases(1)) {
+  for (const EntropyCase& c : make_cases(1)) {
     op.configs.push_back(
         {.name = c.name,
          .inputs = {{.name = "logits", .shape = {c.rows, c.classes}, .std = 2 * c.spread}},
@@ -158,7 +158,7 @@ OpCase make_binary() {
                  return c.labels[static_cast<size_t>(i)] == k ? 1.0 : 0.0;
                })};
              }});
-    Case soft = c;
+    EntropyCase soft = c;
     soft.labels = {};
     const auto target = [classes = c.classes](int64_t i, int64_t k) {
       return static_cast<double>((i * classes + k) % 5) / 4;
@@ -188,4 +188,4 @@ const OpCaseRegistration softmax_case("cross_entropy", make_softmax);
 const OpCaseRegistration binary_case("binary_cross_entropy", make_binary);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

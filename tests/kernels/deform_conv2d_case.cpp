@@ -5,7 +5,7 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 struct Deform {
@@ -39,7 +39,7 @@ double interpolate(const Array& image, int64_t n, double y, double x, int64_t c)
   return total;
 }
 
-Array reference(const Arrays& in, const Deform& d) {
+Array deform_reference(const Arrays& in, const Deform& d) {
   const Array &x = in[0], &offset = in[1], &mask = in[2], &weight = in[3], &bias = in[4];
   Array y(d.map(d.outputs));
   const int64_t channels = d.x[3], taps = d.kernel * d.kernel;
@@ -77,7 +77,7 @@ std::vector<double> offsets(int64_t count) {
   return result;
 }
 
-DeformConv2dParams window(int64_t stride, int64_t pad, int64_t dilation = 1, int64_t groups = 1,
+DeformConv2dParams deform_window(int64_t stride, int64_t pad, int64_t dilation = 1, int64_t groups = 1,
                           int64_t deform_groups = 1, int64_t chunk_pixels = 0) {
   return {.stride_h = stride,
           .stride_w = stride,
@@ -109,27 +109,27 @@ OpConfig config_of(const Deform& d, const std::vector<double>& places) {
             return Variables{autograd::deform_conv2d(in[0], in[1], d.mask ? in[2] : Variable(),
                                                      in[3], d.bias ? in[4] : Variable(), d.params)};
           },
-      .reference = [d](const Arrays& in) { return Arrays{reference(in, d)}; }};
+      .reference = [d](const Arrays& in) { return Arrays{deform_reference(in, d)}; }};
 }
 
 OpCase make_deform_conv2d() {
   OpCase op{.name = "deform_conv2d"};
   const std::vector<Deform> cases{
-      {"no_images", {0, 5, 5, 4}, 4, 3, window(1, 1)},
-      {"no_channels", {1, 4, 3, 0}, 4, 3, window(1, 1)},
-      {"no_outputs", {1, 4, 3, 4}, 0, 3, window(1, 1)},
+      {"no_images", {0, 5, 5, 4}, 4, 3, deform_window(1, 1)},
+      {"no_channels", {1, 4, 3, 0}, 4, 3, deform_window(1, 1)},
+      {"no_outputs", {1, 4, 3, 4}, 0, 3, deform_window(1, 1)},
       {"one", {1, 1, 1, 1}, 1, 1},
-      {"smaller_than_kernel", {1, 2, 1, 3}, 4, 3, window(1, 1)},
-      {"v1", {2, 4, 5, 8}, 8, 3, window(1, 1), false, false},
-      {"v2", {2, 4, 5, 8}, 8, 3, window(1, 1), true, false},
-      {"odd", {1, 6, 5, 3}, 5, 3, window(1, 1), false},
-      {"stride2_dilation2", {1, 8, 9, 4}, 5, 3, window(2, 2, 2)},
-      {"groups", {1, 4, 5, 8}, 12, 3, window(1, 1, 1, 4)},
-      {"crossed_groups", {1, 5, 6, 12}, 8, 3, window(2, 1, 1, 2, 3)},
-      {"depthwise", {1, 4, 3, 6}, 6, 3, window(1, 1, 1, 6, 6)},
-      {"wide", {1, 6, 7, 48}, 32, 3, window(1, 1)},
-      {"wide_groups", {1, 4, 5, 64}, 32, 3, window(1, 1, 1, 2, 4)},
-      {"chunks", {3, 4, 3, 8}, 8, 3, window(1, 1, 1, 1, 2, 7)},
+      {"smaller_than_kernel", {1, 2, 1, 3}, 4, 3, deform_window(1, 1)},
+      {"v1", {2, 4, 5, 8}, 8, 3, deform_window(1, 1), false, false},
+      {"v2", {2, 4, 5, 8}, 8, 3, deform_window(1, 1), true, false},
+      {"odd", {1, 6, 5, 3}, 5, 3, deform_window(1, 1), false},
+      {"stride2_dilation2", {1, 8, 9, 4}, 5, 3, deform_window(2, 2, 2)},
+      {"groups", {1, 4, 5, 8}, 12, 3, deform_window(1, 1, 1, 4)},
+      {"crossed_groups", {1, 5, 6, 12}, 8, 3, deform_window(2, 1, 1, 2, 3)},
+      {"depthwise", {1, 4, 3, 6}, 6, 3, deform_window(1, 1, 1, 6, 6)},
+      {"wide", {1, 6, 7, 48}, 32, 3, deform_window(1, 1)},
+      {"wide_groups", {1, 4, 5, 64}, 32, 3, deform_window(1, 1, 1, 2, 4)},
+      {"chunks", {3, 4, 3, 8}, 8, 3, deform_window(1, 1, 1, 1, 2, 7)},
   };
   // Sums of up to 432 products of size about 1, in the offsets' gradient of differences of such
   // sums.
@@ -141,7 +141,7 @@ OpCase make_deform_conv2d() {
     op.configs.push_back(config_of(d, offsets(d.map(2 * d.samples()).numel())));
   }
   // Samples just inside and outside the map, far away, and nowhere.
-  const Deform strange{"strange_offsets", {1, 3, 4, 4}, 3, 1, window(1, 0)};
+  const Deform strange{"strange_offsets", {1, 3, 4, 4}, 3, 1, deform_window(1, 0)};
   std::vector<double> places;
   for (const double place :
        {0.0, -1.0, -0.75, 2.75, 3.0, 1e30, -1e30, std::numeric_limits<double>::infinity(),
@@ -157,7 +157,7 @@ OpCase make_deform_conv2d() {
                         .run = [](const Variables& in, const nlohmann::json& p, const auto&) {
                           return autograd::deform_conv2d(
                               in[0], in[1], in[2], in[3], in[4],
-                              window(p.at("stride"), p.at("pad"), p.at("dilation"), p.at("groups"),
+                              deform_window(p.at("stride"), p.at("pad"), p.at("dilation"), p.at("groups"),
                                      p.at("deform_groups")));
                         }});
   return op;
@@ -166,4 +166,4 @@ OpCase make_deform_conv2d() {
 const OpCaseRegistration deform_conv2d_case("deform_conv2d", make_deform_conv2d);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -7,7 +7,7 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 using TensorOf = std::function<Tensor(const std::string&)>;
@@ -227,4 +227,4 @@ const OpCaseRegistration focal_loss_case("focal_loss", make_focal_loss);
 const OpCaseRegistration box_loss_case("box_loss", make_box_loss);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

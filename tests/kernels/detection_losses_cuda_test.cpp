@@ -1,5 +1,4 @@
 #include <cmath>
-#include <limits>
 
 #include <kestrel/kernels/box_loss.h>
 #include <kestrel/kernels/cross_entropy.h>
@@ -7,22 +6,14 @@
 #include <kestrel/tensor/random.h>
 
 #include "../support/cuda_twin.h"
+#include "../support/random.h"
 
 /// What the operator cases of the losses do not reach: labels out of range, addresses that are not
 /// fit for vectors, NaN, and sizes beyond a warp's share.
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 using DetectionLossesCuda = CudaTwin;
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-Tensor normal(const Shape& shape, DType dtype, uint64_t seed) {
-  Tensor tensor = Tensor::empty(shape);
-  Philox random(seed);
-  fill_normal(tensor, 0, 3, random);
-  return tensor.to(dtype);
-}
 
 Tensor random_labels(int64_t n, int64_t low, int64_t high) {
   Tensor labels = Tensor::empty({n}, DType::Int64);
@@ -69,9 +60,9 @@ TEST_F(DetectionLossesCuda, FocalLossIsTheCpus) {
                                Shape{5000, 1}, Shape{2, 3000}}) {
       for (const int64_t shift : {0, 1}) {
         SCOPED_TRACE(::testing::Message() << dtype << shape << " shifted by " << shift);
-        const Tensor logits = normal(shape, dtype, 1);
+        const Tensor logits = random_normal(shape, dtype, 1, 0, 3);
         const Tensor labels = random_labels(shape[0], -1, shape[1] + 1);
-        const Tensor weights = normal({shape[0]}, wide, 2);
+        const Tensor weights = random_normal({shape[0]}, wide, 2, 0, 3);
         const FocalLossParams params{.gamma = shift ? 1.5 : 2, .scale = 0.3};
         Tensor loss = Tensor::empty({}, wide), grad = Tensor::empty(shape, dtype);
         cpu::focal_loss(logits.view(), labels.view(), weights.view(), params, {}, loss.view(),
@@ -106,7 +97,7 @@ TEST_F(DetectionLossesCuda, RowsThatDoNotCountMayHoldAnything) {
 }
 
 TEST_F(DetectionLossesCuda, ALabelOutOfRangeMakesItsRowNaN) {
-  const Tensor logits = upload(normal({3, 5}, DType::Float32, 3));
+  const Tensor logits = upload(random_normal({3, 5}, DType::Float32, 3, 0, 3));
   const Tensor labels = upload(Tensor::from<int64_t>({2, 7, -4}, {3}));
   const Tensor one = upload(Tensor::full({1}, 1));
   Tensor losses = on_device({3}, DType::Float32), lse = on_device({3}, DType::Float32);
@@ -143,10 +134,10 @@ TEST_F(DetectionLossesCuda, CrossEntropyIsTheCpus) {
       for (const int64_t shift : {0, 1}) {
         SCOPED_TRACE(::testing::Message() << dtype << shape << " shifted by " << shift);
         const int64_t n = shape[0];
-        const Tensor logits = normal(shape, dtype, 4);
+        const Tensor logits = random_normal(shape, dtype, 4, 0, 3);
         const Tensor labels = random_labels(n, 0, shape[1]);
-        const Tensor class_weight = normal({shape[1]}, wide, 5), weight = normal({n}, wide, 6);
-        const Tensor gradient = normal({n}, wide, 7);
+        const Tensor class_weight = random_normal({shape[1]}, wide, 5, 0, 3), weight = random_normal({n}, wide, 6, 0, 3);
+        const Tensor gradient = random_normal({n}, wide, 7, 0, 3);
         Tensor losses = Tensor::empty({n}, wide), lse = Tensor::empty({n}, wide);
         Tensor grad = Tensor::empty(shape, dtype);
         cpu::softmax_cross_entropy_forward(logits.view(), labels.view(), class_weight.view(),
@@ -171,10 +162,10 @@ TEST_F(DetectionLossesCuda, CrossEntropyIsTheCpus) {
 }
 
 TEST_F(DetectionLossesCuda, SumsDependOnNeitherBlockNorSchedule) {
-  const Tensor logits = upload(normal({500, 9}, DType::Float32, 8));
+  const Tensor logits = upload(random_normal({500, 9}, DType::Float32, 8, 0, 3));
   const Tensor labels = upload(random_labels(500, -1, 10));
-  const Tensor boxes = upload(normal({900, 4}, DType::Float32, 9));
-  const Tensor targets = upload(normal({900, 4}, DType::Float32, 10));
+  const Tensor boxes = upload(random_normal({900, 4}, DType::Float32, 9, 0, 3));
+  const Tensor targets = upload(random_normal({900, 4}, DType::Float32, 10, 0, 3));
   Tensor focal, l1;
   for_each_setting([&] {
     Tensor loss = on_device({}, DType::Float32);
@@ -189,4 +180,4 @@ TEST_F(DetectionLossesCuda, SumsDependOnNeitherBlockNorSchedule) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -26,12 +26,12 @@ Result focal(const Tensor& logits, const Tensor& labels, const Tensor& weights =
   return {loss.item<double>(), grad};
 }
 
-struct Case {
+struct FocalCase {
   Tensor logits, labels, weights;
 };
 
-Case random_case(Philox& random, int64_t n, int64_t classes, double spread) {
-  Case c{Tensor::empty({n, classes}), Tensor::empty({n}, DType::Int64), Tensor::empty({n})};
+FocalCase random_case(Philox& random, int64_t n, int64_t classes, double spread) {
+  FocalCase c{Tensor::empty({n, classes}), Tensor::empty({n}, DType::Int64), Tensor::empty({n})};
   fill_normal(c.logits, -1, spread, random);
   fill_uniform(c.weights, 0, 2, random);
   for (int64_t i = 0; i < n; ++i) {
@@ -47,7 +47,7 @@ TEST(FocalLoss, VectorsAgreeWithDoublePrecision) {
        {std::pair{300, 80}, {3001, 1}, {77, 3}, {1003, 3}, {3, 5000}, {1, 17}}) {
     for (const double gamma : {0.0, 1.0, 1.5, 2.0, 5.0}) {
       for (const double spread : {1.0, 8.0, 60.0}) {
-        const Case c = random_case(random, n, classes, spread);
+        const FocalCase c = random_case(random, n, classes, spread);
         const FocalLossParams params{.alpha = 0.3, .gamma = gamma, .scale = 0.7};
         const Result got = focal(c.logits, c.labels, c.weights, params);
         const Result want =
@@ -112,7 +112,7 @@ TEST(FocalLoss, NanLogitsShowInTheLossUnlessTheirRowIsIgnored) {
 
 TEST(FocalLoss, Bfloat16LogitsGiveTheLossOfTheirValues) {
   Philox random(2);
-  const Case c = random_case(random, 200, 80, 4);
+  const FocalCase c = random_case(random, 200, 80, 4);
   const Tensor rounded = c.logits.to(DType::BFloat16);
   const Result got = focal(rounded, c.labels, c.weights);
   const Result want = focal(rounded.to(DType::Float32), c.labels, c.weights);
@@ -126,7 +126,7 @@ TEST(FocalLoss, Bfloat16LogitsGiveTheLossOfTheirValues) {
 
 TEST(FocalLoss, DoesNotDependOnTheNumberOfThreads) {
   Philox random(3);
-  const Case c = random_case(random, 5000, 20, 3);
+  const FocalCase c = random_case(random, 5000, 20, 3);
   const int before = num_threads();
   set_num_threads(1);
   const double one = focal(c.logits, c.labels).loss;

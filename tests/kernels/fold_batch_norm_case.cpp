@@ -4,10 +4,10 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
-Arrays reference(const Arrays& in) {
+Arrays fold_batch_norm_reference(const Arrays& in) {
   Array weight = in[0], bias(in[1].shape);
   for (int64_t i = 0; i < weight.numel(); ++i) {
     const int64_t o = i / weight.shape.stride(0);
@@ -19,7 +19,7 @@ Arrays reference(const Arrays& in) {
   return {weight, bias};
 }
 
-OpCase make() {
+OpCase make_fold_batch_norm() {
   OpCase op{.name = "fold_batch_norm"};
   for (const Shape& shape : {Shape{0, 1, 1, 3}, Shape{1, 1, 1, 1}, Shape{3, 3, 3, 5},
                              Shape{64, 1, 1, 17}, Shape{70, 3, 3, 66}}) {
@@ -43,14 +43,14 @@ OpCase make() {
                                     in[0], in[1], in[2], in[3].data(), in[4].data(), 1e-5);
                                 return Variables{folded.weight, folded.bias};
                               },
-                          .reference = reference});
+                          .reference = fold_batch_norm_reference});
   }
   // Gradients of gamma are sums over up to 594 weights, of size up to some 100.
   op.float32 = {1e-4, 1e-5};
   return op;
 }
 
-const OpCaseRegistration fold_batch_norm_case("fold_batch_norm", make);
+const OpCaseRegistration fold_batch_norm_case("fold_batch_norm", make_fold_batch_norm);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -7,7 +7,7 @@
 
 #include "../support/cuda_twin.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 using namespace gpu;
@@ -158,5 +158,5 @@ TEST_F(GemmCuda, PlansSplitWhereTilesAreFew) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test
 #endif

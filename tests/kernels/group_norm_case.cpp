@@ -4,10 +4,10 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
-Array reference(const Arrays& in, int64_t groups, bool affine, bool relu) {
+Array group_norm_reference(const Arrays& in, int64_t groups, bool affine, bool relu) {
   const Array& x = in[0];
   const int64_t images = x.shape[0], channels = x.shape[-1], width = channels / groups;
   const int64_t rows = x.numel() / std::max<int64_t>(1, images * channels);
@@ -33,7 +33,7 @@ Array reference(const Arrays& in, int64_t groups, bool affine, bool relu) {
   return y;
 }
 
-OpCase make() {
+OpCase make_group_norm() {
   struct Case {
     const char* name;
     Shape shape;
@@ -73,7 +73,7 @@ OpCase make() {
                                                      c.relu)};
              },
          .reference =
-             [c](const Arrays& in) { return Arrays{reference(in, c.groups, c.affine, c.relu)}; }});
+             [c](const Arrays& in) { return Arrays{group_norm_reference(in, c.groups, c.affine, c.relu)}; }});
   }
   op.goldens.push_back({.file = "ops_group_norm.safetensors",
                         .inputs = {"x", "weight", "bias"},
@@ -84,7 +84,7 @@ OpCase make() {
   return op;
 }
 
-const OpCaseRegistration group_norm_case("group_norm", make);
+const OpCaseRegistration group_norm_case("group_norm", make_group_norm);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

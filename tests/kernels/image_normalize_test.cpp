@@ -8,7 +8,7 @@
 
 #include "../support/cuda_twin.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 const ImageNormalizeParams kImageNet{.mean = {123.675f, 116.28f, 103.53f},
@@ -119,4 +119,4 @@ TEST_F(ImageNormalizeCuda, DoesNotDependOnBlockOrSchedule) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

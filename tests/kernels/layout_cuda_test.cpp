@@ -2,7 +2,7 @@
 
 #include "../support/cuda_twin.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 using LayoutCuda = CudaTwin;
@@ -56,4 +56,4 @@ TEST_F(LayoutCuda, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

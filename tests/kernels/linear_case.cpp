@@ -2,10 +2,10 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
-Array reference(const Arrays& in, bool bias) {
+Array linear_reference(const Arrays& in, bool bias) {
   const int64_t inputs = in[1].shape[1], outputs = in[1].shape[0];
   Shape shape = in[0].shape;
   shape[-1] = outputs;
@@ -18,7 +18,7 @@ Array reference(const Arrays& in, bool bias) {
   return y;
 }
 
-OpCase make() {
+OpCase make_linear() {
   OpCase op{.name = "linear"};
   struct Case {
     Shape x;
@@ -44,7 +44,7 @@ OpCase make() {
              [c](const Variables& in) {
                return Variables{autograd::linear(in[0], in[1], c.bias ? in[2] : Variable())};
              },
-         .reference = [c](const Arrays& in) { return Arrays{reference(in, c.bias)}; }});
+         .reference = [c](const Arrays& in) { return Arrays{linear_reference(in, c.bias)}; }});
   }
   op.goldens.push_back({.file = "ops_linear.safetensors",
                         .inputs = {"x", "weight", "bias"},
@@ -54,7 +54,7 @@ OpCase make() {
   return op;
 }
 
-const OpCaseRegistration linear_case("linear", make);
+const OpCaseRegistration linear_case("linear", make_linear);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -5,13 +5,13 @@
 
 #include "../support/cuda_twin.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
-struct Sizes {
+struct CudaSizes {
   int64_t m, n, k;
 };
-const Sizes kSizes[] = {{1, 1, 1},      {3, 5, 7},    {16, 32, 16},   {14, 33, 100},
+const CudaSizes kCudaSizes[] = {{1, 1, 1},      {3, 5, 7},    {16, 32, 16},   {14, 33, 100},
                         {1, 200, 65},   {70, 1, 300}, {100, 24, 640}, {137, 96, 1},
                         {100, 81, 257}, {0, 4, 4},    {4, 0, 4},      {4, 5, 0}};
 
@@ -25,7 +25,7 @@ class MatmulCuda : public CudaTwin {
     return values.to(dtype);
   }
 
-  static void check(const Sizes& s, int flags, DType dtype, DType result, double tolerance) {
+  static void check(const CudaSizes& s, int flags, DType dtype, DType result, double tolerance) {
     SCOPED_TRACE(::testing::Message() << s.m << 'x' << s.k << " times " << s.k << 'x' << s.n
                                       << ", flags " << flags << ", " << dtype);
     MatmulParams params{.trans_a = (flags & 1) != 0,
@@ -59,7 +59,7 @@ class MatmulCuda : public CudaTwin {
 };
 
 TEST_F(MatmulCuda, AsOnTheCpu) {
-  for (const Sizes& s : kSizes) {
+  for (const CudaSizes& s : kCudaSizes) {
     // Every pair of transpositions, bare and with the sum, the bias and the ReLU.
     for (const int flags : {0, 1, 2, 3, 28, 29, 30, 31}) {
       // Some hundred terms; bfloat16 rounds the result by 2^-9.
@@ -86,4 +86,4 @@ TEST_F(MatmulCuda, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -1,24 +1,21 @@
 #include <cmath>
-#include <limits>
 
 #include <kestrel/kernels/nms.h>
 #include <kestrel/tensor/random.h>
 
 #include "../support/cuda_twin.h"
+#include "../support/random.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInf = std::numeric_limits<float>::infinity();
-
-struct Boxes {
+struct ScoredBoxes {
   Tensor boxes, scores, classes;
 };
 
 /// Boxes that overlap; with whole coordinates and few scores, many tie.
-Boxes random_boxes(Philox& random, int64_t n, bool ties) {
-  Boxes r{Tensor::empty({n, 4}), Tensor::empty({n}), Tensor::empty({n}, DType::Int64)};
+ScoredBoxes random_boxes(Philox& random, int64_t n, bool ties) {
+  ScoredBoxes r{Tensor::empty({n, 4}), Tensor::empty({n}), Tensor::empty({n}, DType::Int64)};
   const double extent = 4 * std::sqrt(static_cast<double>(n)) + 10;
   const auto number = [&](double low, double high) {
     const double value = random.uniform(low, high);
@@ -43,7 +40,7 @@ std::vector<int64_t> values(const Tensor& kept, int64_t count) {
 
 class NmsCuda : public CudaTwin {
  protected:
-  static void expect_same(const Boxes& in, const NmsParams& params, bool by_class,
+  static void expect_same(const ScoredBoxes& in, const NmsParams& params, bool by_class,
                           int64_t shift = 0) {
     const int64_t n = in.scores.numel();
     Tensor want = Tensor::empty({n}, DType::Int64);
@@ -74,19 +71,19 @@ TEST_F(NmsCuda, KeepsTheSameBoxes) {
 
 TEST_F(NmsCuda, AtThresholdsOfAllKinds) {
   Philox random(2);
-  const Boxes in = random_boxes(random, 200, true);
+  const ScoredBoxes in = random_boxes(random, 200, true);
   for (const double threshold : {0.0, 1e-3, 0.5, 1.0, 2.0}) expect_same(in, {threshold}, true);
 }
 
 TEST_F(NmsCuda, StopsAtTheLimit) {
   Philox random(3);
-  const Boxes in = random_boxes(random, 2060, false);
+  const ScoredBoxes in = random_boxes(random, 2060, false);
   for (const int64_t most : {0, 40, 900, 5000}) expect_same(in, {0.3, most}, true);
 }
 
 TEST_F(NmsCuda, OfChainsThatSuppressInTurn) {
   // Each box overlaps the next one alone: every second is kept, settled one after the other.
-  Boxes in{Tensor::empty({1100, 4}), Tensor::empty({1100}), Tensor::zeros({1100}, DType::Int64)};
+  ScoredBoxes in{Tensor::empty({1100, 4}), Tensor::empty({1100}), Tensor::zeros({1100}, DType::Int64)};
   for (int64_t i = 0; i < 1100; ++i) {
     const auto x = static_cast<float>(i * 6);
     const float box[] = {x, 0, x + 10, 10};
@@ -97,7 +94,7 @@ TEST_F(NmsCuda, OfChainsThatSuppressInTurn) {
 }
 
 TEST_F(NmsCuda, OfBoxesThatAreNone) {
-  Boxes in;
+  ScoredBoxes in;
   in.boxes =
       Tensor::from<float>({0,    0,  10, 10, 0,     0, 10, 10, kNan, 0,    10,   10,  0,     0,
                            kInf, 10, 5,  5,  5,     5, 10, 10, 0,    0,    0,    0,   1e30f, 1e30f,
@@ -111,16 +108,16 @@ TEST_F(NmsCuda, OfBoxesThatAreNone) {
 
 TEST_F(NmsCuda, DoesNotDependOnBlockOrSchedule) {
   Philox random(4);
-  const Boxes in = random_boxes(random, 1050, true);
+  const ScoredBoxes in = random_boxes(random, 1050, true);
   for_each_setting([&] { expect_same(in, {0.4}, true); });
 }
 
 TEST_F(NmsCuda, RefusesWhatDoesNotFit) {
   Philox random(5);
-  const Boxes in = random_boxes(random, 3, false);
+  const ScoredBoxes in = random_boxes(random, 3, false);
   Tensor kept = Tensor::empty({2}, DType::Int64);
   EXPECT_THROW(gpu::nms(in.boxes.view(), in.scores.view(), {}, {}, kept.view(), stream()), Error);
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -2,17 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include <kestrel/kernels/nms.h>
 #include <kestrel/tensor/random.h>
 
+#include "../support/random.h"
+
 namespace kestrel {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInf = std::numeric_limits<float>::infinity();
+using test::kInf;
+using test::kNan;
 
 struct Boxes {
   std::vector<std::array<float, 4>> boxes;
@@ -40,7 +41,7 @@ std::vector<int64_t> run_nms(const Boxes& in, double threshold, bool by_class = 
 }
 
 /// A product that the compiler cannot fuse with the sum that follows.
-[[gnu::noinline]] float product(float a, float b) {
+[[gnu::noinline]] float unfused_product(float a, float b) {
   return a * b;
 }
 
@@ -48,9 +49,9 @@ bool overlap(const std::array<float, 4>& a, const std::array<float, 4>& b, float
   const float w = std::min(a[2], b[2]) - std::max(a[0], b[0]);
   const float h = std::min(a[3], b[3]) - std::max(a[1], b[1]);
   if (!(w > 0 && h > 0)) return false;
-  const float inter = product(w, h);
-  const float both = product(a[2] - a[0], a[3] - a[1]) + product(b[2] - b[0], b[3] - b[1]) - inter;
-  return inter > product(threshold, both);
+  const float inter = unfused_product(w, h);
+  const float both = unfused_product(a[2] - a[0], a[3] - a[1]) + unfused_product(b[2] - b[0], b[3] - b[1]) - inter;
+  return inter > unfused_product(threshold, both);
 }
 
 /// The definition: compares every box with every kept one.

@@ -4,7 +4,7 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 TEST(OpCases, AreAThousandOrMore) {
@@ -15,4 +15,4 @@ TEST(OpCases, AreAThousandOrMore) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

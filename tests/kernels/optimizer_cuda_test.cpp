@@ -7,7 +7,7 @@
 
 #include "../support/cuda_twin.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 /// More tensors than one launch takes, empty, small, odd, and of several chunks; some off the
@@ -175,4 +175,4 @@ TEST_F(OptimizerCuda, DependNeitherOnBlockNorSchedule) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -11,7 +11,7 @@
 
 #include "../support/on_device.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 class OptimizerGuard : public OnDevice {
@@ -66,4 +66,4 @@ TEST_P(OptimizerGuard, ANumberThatIsNotFiniteLeavesEverythingAsItWas) {
 KESTREL_ON_DEVICES(OptimizerGuard);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -5,7 +5,7 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 using autograd::Pool2dOptions;
@@ -19,7 +19,7 @@ int64_t side(int64_t in, const Pool2dOptions& o) {
   return out;
 }
 
-Array reference(const Array& x, const Pool2dOptions& o, bool max) {
+Array pooling_reference(const Array& x, const Pool2dOptions& o, bool max) {
   const int64_t height = x.shape[1], width = x.shape[2];
   Array y(Shape{x.shape[0], side(height, o), side(width, o), x.shape[3]});
   for (int64_t n = 0; n < y.shape[0]; ++n) {
@@ -78,7 +78,7 @@ OpCase pooling(const std::string& name, bool max) {
          .inputs = {{"x", shape}},
          .run = [pool, o = options](const Variables& in) { return Variables{pool(in[0], o)}; },
          .reference =
-             [max, o = options](const Arrays& in) { return Arrays{reference(in[0], o, max)}; }});
+             [max, o = options](const Arrays& in) { return Arrays{pooling_reference(in[0], o, max)}; }});
   }
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double inf = std::numeric_limits<double>::infinity();
@@ -88,7 +88,7 @@ OpCase pooling(const std::string& name, bool max) {
                    .shape = {1, 4, 4, 1},
                    .values = {nan, 1, 2, nan, 0, 3, 4, 5, -inf, -inf, inf, 1, -inf, -inf, 2, 3}}},
        .run = [pool](const Variables& in) { return Variables{pool(in[0], {})}; },
-       .reference = [max](const Arrays& in) { return Arrays{reference(in[0], {}, max)}; },
+       .reference = [max](const Arrays& in) { return Arrays{pooling_reference(in[0], {}, max)}; },
        .gradients = false});
   op.goldens.push_back(
       {.file = "ops_pool2d.safetensors",
@@ -107,4 +107,4 @@ const OpCaseRegistration max_pool2d_case("max_pool2d", [] { return pooling("max_
 const OpCaseRegistration avg_pool2d_case("avg_pool2d", [] { return pooling("avg_pool2d", false); });
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -6,15 +6,13 @@
 #include <limits>
 
 #include "../support/op_case.h"
+#include "../support/random.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 using autograd::RoiAlignOptions;
 using autograd::RoiPoolOptions;
-
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInf = std::numeric_limits<float>::infinity();
 
 /// Boxes in and around pictures of 4 times a map's size, most of them proper, of any of its images.
 std::vector<float> random_rois(int64_t count, const Shape& map, uint64_t seed) {
@@ -234,4 +232,4 @@ const OpCaseRegistration roi_align_case("roi_align", make_roi_align);
 const OpCaseRegistration roi_pool_case("roi_pool", make_roi_pool);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -4,21 +4,13 @@
 #include <cmath>
 #include <limits>
 
-#include <kestrel/tensor/random.h>
-
 #include "../support/cuda_twin.h"
+#include "../support/random.h"
 
 /// What OpCase does not ask of the RoI operators: wrong arguments, image indices that are none, and
 /// the same bits on both devices.
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
-
-Tensor normal(const Shape& shape, DType dtype = DType::Float32) {
-  Tensor tensor = Tensor::empty(shape);
-  Philox random(3);
-  fill_normal(tensor, 0, 1, random);
-  return tensor.to(dtype);
-}
 
 /// In pixels of a map of 12 x 10 of two pictures.
 Tensor some_rois() {
@@ -28,7 +20,7 @@ Tensor some_rois() {
 }
 
 TEST(Roi, RefusesImagesThatThereAreNot) {
-  const Tensor x = normal({2, 12, 10, 3});
+  const Tensor x = random_normal({2, 12, 10, 3});
   Tensor y = Tensor::zeros({1, 2, 2, 3}), grad = Tensor::zeros(x.shape());
   Tensor which = Tensor::zeros(y.shape(), DType::Int32);
   for (const float image : {-1.0f, 2.0f, 0.5f, 1e30f, std::numeric_limits<float>::quiet_NaN()}) {
@@ -42,7 +34,7 @@ TEST(Roi, RefusesImagesThatThereAreNot) {
 }
 
 TEST(Roi, RefusesWhatDoesNotFit) {
-  const Tensor x = normal({2, 12, 10, 3}), rois = some_rois();
+  const Tensor x = random_normal({2, 12, 10, 3}), rois = some_rois();
   Tensor y = Tensor::zeros({5, 2, 2, 3}), few = Tensor::zeros({4, 2, 2, 3});
   const auto align = [&](const Tensor& boxes, Tensor& out, const RoiAlignParams& params) {
     cpu::roi_align_forward(x.view(), boxes.view(), out.view(), params);
@@ -64,8 +56,8 @@ class RoiCuda : public CudaTwin {
   /// Forward and backward of both operators give the CPU's bits.
   static void expect_same(int64_t channels, DType dtype, int64_t shift) {
     SCOPED_TRACE(::testing::Message() << channels << " channels, " << dtype << ", shift " << shift);
-    const Tensor x = normal({2, 12, 10, channels}, dtype), rois = some_rois();
-    const Tensor grad = normal({5, 7, 7, channels}, dtype);
+    const Tensor x = random_normal({2, 12, 10, channels}, dtype), rois = some_rois();
+    const Tensor grad = random_normal({5, 7, 7, channels}, dtype);
     const Tensor cuda_x = upload(x, shift), cuda_rois = upload(rois);
     const Tensor cuda_grad = upload(grad, shift);
     Tensor y = Tensor::empty(grad.shape(), dtype), grad_x = Tensor::empty(x.shape(), dtype);
@@ -107,7 +99,7 @@ TEST_F(RoiCuda, DoesNotDependOnBlockOrSchedule) {
 }
 
 TEST_F(RoiCuda, GivesNanForImagesThatThereAreNot) {
-  const Tensor x = upload(normal({2, 4, 4, 3}));
+  const Tensor x = upload(random_normal({2, 4, 4, 3}));
   const Tensor rois = upload(Tensor::from<float>(
       {2, 0, 0, 4, 4, 1, 0, 0, 4, 4, -1, 0, 0, 4, 4, 0.5f, 0, 0, 4, 4}, {4, 5}));
   Tensor y = upload(Tensor::zeros({4, 2, 2, 3})), grad = upload(Tensor::zeros(x.shape()));
@@ -136,4 +128,4 @@ TEST_F(RoiCuda, GivesNanForImagesThatThereAreNot) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

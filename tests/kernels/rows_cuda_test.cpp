@@ -5,18 +5,12 @@
 #include <kestrel/tensor/random.h>
 
 #include "../support/cuda_twin.h"
+#include "../support/random.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 using RowsCuda = CudaTwin;
-
-Tensor normal(const Shape& shape, DType dtype = DType::Float32, uint64_t seed = 1) {
-  Tensor tensor = Tensor::empty(shape);
-  Philox random(seed, 0);
-  fill_normal(tensor, 0, 1, random);
-  return tensor.to(dtype);
-}
 
 Tensor random_indices(int64_t count, int64_t rows, uint64_t seed) {
   Tensor indices = Tensor::empty({count}, DType::Int64);
@@ -35,7 +29,7 @@ TEST_F(RowsCuda, CopiesBlocksOfEveryAlignment) {
                               {5, 1, 5, 1, 40, 1}};
   for (const DType dtype : {DType::UInt8, DType::BFloat16, DType::Float32, DType::Float64}) {
     for (const auto& c : cases) {
-      const Tensor from = normal({200}).to(dtype);
+      const Tensor from = random_normal({200}, dtype);
       Tensor want = Tensor::zeros({200}, dtype), got = Tensor::zeros({200}, dtype, Device::cuda(0));
       const Blocks source{c[0], c[1]}, target{c[2], c[3]};
       cpu::copy_blocks(from.view(), source, want.view(), target, c[4], c[5]);
@@ -46,7 +40,7 @@ TEST_F(RowsCuda, CopiesBlocksOfEveryAlignment) {
 }
 
 TEST_F(RowsCuda, GathersZerosForIndicesOutside) {
-  const Tensor x = normal({3, 4});
+  const Tensor x = random_normal({3, 4});
   const Tensor indices =
       Tensor::from<int64_t>({2, -1, 0, 3, std::numeric_limits<int64_t>::max()}, {5});
   Tensor got = Tensor::empty({5, 4}, DType::Float32, Device::cuda(0));
@@ -59,7 +53,7 @@ TEST_F(RowsCuda, GathersZerosForIndicesOutside) {
 }
 
 TEST_F(RowsCuda, ScatterLeavesIndicesOutsideOut) {
-  const Tensor x = normal({5, 4});
+  const Tensor x = random_normal({5, 4});
   const Tensor indices = Tensor::from<int64_t>({1, -1, 1, 3, 0}, {5});
   Tensor got = Tensor::empty({3, 4}, DType::Float32, Device::cuda(0));
   gpu::scatter_add_rows(upload(x).view(), upload(indices).view(), got.view(), stream());
@@ -81,7 +75,7 @@ TEST_F(RowsCuda, ScatterAddsInTheCpusOrderToTheBit) {
                         Case{4500, 2000, 3}, Case{4200, 3, 1}, Case{20, 4, 0}}) {
     for (const DType dtype : {DType::Float32, DType::Float64, DType::BFloat16}) {
       SCOPED_TRACE(::testing::Message() << c.count << ' ' << c.rows << ' ' << c.length << dtype);
-      const Tensor x = normal({c.count, c.length}, dtype);
+      const Tensor x = random_normal({c.count, c.length}, dtype);
       const Tensor indices = random_indices(c.count, c.rows, 5);
       Tensor want = Tensor::empty({c.rows, c.length}, dtype);
       Tensor got = Tensor::empty({c.rows, c.length}, dtype, Device::cuda(0));
@@ -93,7 +87,7 @@ TEST_F(RowsCuda, ScatterAddsInTheCpusOrderToTheBit) {
 }
 
 TEST_F(RowsCuda, DoesNotDependOnBlockOrSchedule) {
-  const Tensor x = normal({600, 5}), indices = random_indices(600, 50, 9);
+  const Tensor x = random_normal({600, 5}), indices = random_indices(600, 50, 9);
   Tensor sums = Tensor::empty({50, 5});
   cpu::scatter_add_rows(x.view(), indices.view(), sums.view());
   Tensor rows = Tensor::empty({600, 5});
@@ -110,4 +104,4 @@ TEST_F(RowsCuda, DoesNotDependOnBlockOrSchedule) {
 }
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -2,7 +2,7 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 OpCase make_reshape() {
@@ -216,4 +216,4 @@ const OpCaseRegistration gather_rows_case("gather_rows", make_gather_rows);
 const OpCaseRegistration cast_case("cast", make_cast);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

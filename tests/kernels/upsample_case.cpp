@@ -5,7 +5,7 @@
 
 #include "../support/op_case.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 struct Resize {
@@ -145,4 +145,4 @@ const OpCaseRegistration nearest_add_case("upsample_nearest_add", make_nearest_a
 const OpCaseRegistration bilinear_case("upsample_bilinear", make_bilinear);
 
 }  // namespace
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

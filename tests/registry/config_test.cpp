@@ -11,6 +11,8 @@
 
 #include <gtest/gtest.h>
 
+#include "../support/error_of.h"
+
 namespace kestrel {
 namespace {
 
@@ -34,16 +36,6 @@ class ConfigFiles : public testing::Test {
 
   std::filesystem::path folder_;
 };
-
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const UsageError& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 TEST(ParseScalar, FollowsTheCoreSchema) {
   EXPECT_EQ(parse_scalar("12"), Config(12));
@@ -70,11 +62,11 @@ TEST(ParseScalar, FollowsTheCoreSchema) {
 TEST(Config, ErrorsNameFileLineAndPath) {
   const Config config = Config::parse("model:\n  backbone:\n    depth: fifty\n", "configs/x.yaml");
   const Config& depth = config.at("model").at("backbone").at("depth");
-  EXPECT_EQ(error_of([&] { depth.as_int(); }),
+  EXPECT_EQ(test::error_of<UsageError>([&] { depth.as_int(); }),
             "configs/x.yaml:3: model.backbone.depth: expected an integer, got \"fifty\"");
-  EXPECT_EQ(error_of([&] { depth.items(); }),
+  EXPECT_EQ(test::error_of<UsageError>([&] { depth.items(); }),
             "configs/x.yaml:3: model.backbone.depth: expected a list, got \"fifty\"");
-  EXPECT_EQ(error_of([&] { config.at("model").at("backbon"); }),
+  EXPECT_EQ(test::error_of<UsageError>([&] { config.at("model").at("backbon"); }),
             "configs/x.yaml:1: model: needs a key 'backbon'; did you mean 'backbone'?");
 }
 
@@ -129,7 +121,7 @@ TEST_F(ConfigFiles, DeleteReplacesAndLeavesNoMark) {
 TEST_F(ConfigFiles, MapOverScalarIsRefusedUnlessDeleted) {
   write("base.yaml", "grad_clip: 35\nnothing: null\n");
   const std::string file = write("c.yaml", "_base_: base.yaml\n\ngrad_clip: {max_norm: 35}\n");
-  EXPECT_EQ(error_of([&] { Config::load(file); }),
+  EXPECT_EQ(test::error_of<UsageError>([&] { Config::load(file); }),
             file + ":3: grad_clip: a map cannot be merged into the base's value 35 (" +
                 (folder_ / "base.yaml").string() + ":1); add _delete_: true to replace it");
   const std::string other = write("d.yaml", "_base_: base.yaml\nnothing: {a: 1}\ngrad_clip: [1]\n");
@@ -140,20 +132,20 @@ TEST_F(ConfigFiles, SameKeyInTwoBasesIsRefused) {
   const std::string a = write("a.yaml", "model: 1\n");
   const std::string b = write("b.yaml", "\nmodel: 2\n");
   const std::string file = write("c.yaml", "_base_:\n  - a.yaml\n  - b.yaml\n");
-  EXPECT_EQ(error_of([&] { Config::load(file); }),
+  EXPECT_EQ(test::error_of<UsageError>([&] { Config::load(file); }),
             file + ":3: _base_.1: key 'model' is in two bases: " + a + ":1 and " + b + ":2");
 }
 
 TEST_F(ConfigFiles, CyclesAndMissingFilesAreNamed) {
   write("a.yaml", "_base_: b.yaml\n");
   const std::string b = write("b.yaml", "_base_: a.yaml\n");
-  EXPECT_NE(error_of([&] { Config::load(b); }).find("is its own base"), std::string::npos);
+  EXPECT_NE(test::error_of<UsageError>([&] { Config::load(b); }).find("is its own base"), std::string::npos);
   const std::string file = write("c.yaml", "\n_base_: nowhere.yaml\n");
-  EXPECT_EQ(error_of([&] { Config::load(file); }),
+  EXPECT_EQ(test::error_of<UsageError>([&] { Config::load(file); }),
             file + ":2: _base_: no such file: " + (folder_ / "nowhere.yaml").string());
-  EXPECT_NE(error_of([&] { Config::load(folder_ / "none.yaml"); }).find("cannot be read"),
+  EXPECT_NE(test::error_of<UsageError>([&] { Config::load(folder_ / "none.yaml"); }).find("cannot be read"),
             std::string::npos);
-  EXPECT_NE(error_of([&] { Config::load(folder_); }), "no error");
+  EXPECT_NE(test::error_of<UsageError>([&] { Config::load(folder_); }), "no error");
 }
 
 TEST_F(ConfigFiles, ReferencesToBasesAndToTheFile) {
@@ -167,7 +159,7 @@ TEST_F(ConfigFiles, ReferencesToBasesAndToTheFile) {
   EXPECT_EQ(config.at("mean"), Config::parse("[1.5, 2]"));
   EXPECT_EQ(config.at("name").as_string(), "run_exp_1_640");
   const std::string bad = write("bad.yaml", "_base_: base.yaml\nx: {{_base_.img.std}}\n");
-  EXPECT_EQ(error_of([&] { Config::load(bad); }),
+  EXPECT_EQ(test::error_of<UsageError>([&] { Config::load(bad); }),
             bad + ":2: x: the bases have no value for {{_base_.img.std}}");
 }
 
@@ -203,7 +195,7 @@ TEST(ConfigOverride, FollowsThePath) {
   EXPECT_EQ(config, Config::parse("model: {depth: 18, style: caffe}\nsteps: [{lr: 1}, {lr: 5}]\n"
                                   "new: {deep: {key: x}}"));
   EXPECT_EQ(config.at("model").at("depth").path(), "model.depth");
-  EXPECT_EQ(error_of([&] { config.at("new").at("deep").at("key").as_int(); }),
+  EXPECT_EQ(test::error_of<UsageError>([&] { config.at("new").at("deep").at("key").as_int(); }),
             "--set new.deep.key=x: new.deep.key: expected an integer, got \"x\"");
   config.apply_override("model={_delete_: true, type: B}");
   EXPECT_EQ(config.at("model"), Config::parse("{type: B}"));
@@ -241,9 +233,9 @@ nothing: ~
 }
 
 TEST(ConfigParse, MalformedTextIsAnErrorWithItsLine) {
-  EXPECT_EQ(error_of([] { Config::parse("a: 1\nb: [1, 2\nc: 3\n", "x.yaml"); }).rfind("x.yaml:", 0),
+  EXPECT_EQ(test::error_of<UsageError>([] { Config::parse("a: 1\nb: [1, 2\nc: 3\n", "x.yaml"); }).rfind("x.yaml:", 0),
             0);
-  EXPECT_EQ(error_of([] { Config::parse("a: 1\nb: 2\na: 3\n", "x.yaml"); }),
+  EXPECT_EQ(test::error_of<UsageError>([] { Config::parse("a: 1\nb: 2\na: 3\n", "x.yaml"); }),
             "x.yaml:3: key 'a' is there twice, first in line 1");
   for (const char* text :
        {"[a]: 1", "{", "a: *nowhere", "a: !python/object x", "- a\nb: 1", "a: 1\n---\nb: 2",
@@ -265,7 +257,7 @@ TEST(ConfigParse, HostileTextEndsInAnError) {
     for (int j = 0; j < 10; ++j) bomb << (j ? ", *a" : "*a") << i - 1;
     bomb << "]\n";
   }
-  EXPECT_NE(error_of([&] { Config::parse(bomb.str()); }).find("too many values"),
+  EXPECT_NE(test::error_of<UsageError>([&] { Config::parse(bomb.str()); }).find("too many values"),
             std::string::npos);
   std::ostringstream many;
   for (int i = 0; i < 30'000; ++i) many << 'k' << i << ": 1\n";
@@ -279,7 +271,7 @@ TEST_F(ConfigFiles, BasesThatMultiplyEndInAnError) {
     write(std::to_string(i) + ".yaml", text.str());
   }
   write("40.yaml", "{}\n");
-  EXPECT_NE(error_of([&] { Config::load(folder_ / "0.yaml"); }).find("more than"),
+  EXPECT_NE(test::error_of<UsageError>([&] { Config::load(folder_ / "0.yaml"); }).find("more than"),
             std::string::npos);
 }
 

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "../support/error_of.h"
+
 namespace kestrel {
 namespace {
 
@@ -80,16 +82,6 @@ struct Shapes final : Dataset {
 };
 const Registration<Dataset, Shapes, NormOptions, int> kShapes{"Shapes"};
 
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
 TEST(Options, ReadsEveryKindOfMember) {
   const auto options = read_options<NetOptions>(Config::parse(R"(
 depth: 18
@@ -146,7 +138,7 @@ TEST(Options, AreWrittenAndReadBackEqual) {
 
 TEST(Options, ErrorsSayWhereAndWhatWasMeant) {
   const auto read = [](const std::string& text) {
-    return error_of([&] {
+    return test::error_of([&] {
       const Config config = Config::parse(text, "configs/x.yaml");
       read_options<NetOptions>(config.at("model").at("backbone"));
     });
@@ -186,13 +178,13 @@ TEST(Registry, NamesWhatItHasNot) {
   const Config config =
       Config::parse("a:\n  type: Nett\nb: {depth: 1}\nc: 3\nd: {type: Net, dept: 1}", "x.yaml");
   EXPECT_EQ(
-      error_of([&] { build<Backbone>(config.at("a")); }),
+      test::error_of([&] { build<Backbone>(config.at("a")); }),
       "x.yaml:2: a.type: nothing is registered as 'Nett'; did you mean 'Net'? (there are: Net)");
-  EXPECT_EQ(error_of([&] { build<Backbone>(config.at("b")); }),
+  EXPECT_EQ(test::error_of([&] { build<Backbone>(config.at("b")); }),
             "x.yaml:3: b: needs a key 'type', one of: Net");
-  EXPECT_EQ(error_of([&] { build<Backbone>(config.at("c")); }),
+  EXPECT_EQ(test::error_of([&] { build<Backbone>(config.at("c")); }),
             "x.yaml:4: c: expected a map with a key 'type', got 3");
-  EXPECT_EQ(error_of([&] { build<Backbone>(config.at("d")); }),
+  EXPECT_EQ(test::error_of([&] { build<Backbone>(config.at("d")); }),
             "x.yaml:5: d: unknown key 'dept'; did you mean 'depth'?");
 }
 
@@ -205,7 +197,7 @@ TEST(Registry, ANameForTwoComponentsIsRefused) {
   registry.add("One", make);
   EXPECT_NE(registry.build(Config::parse("{type: One}")), nullptr);
   registry.add("One", make);
-  EXPECT_EQ(error_of([&] { registry.build(Config::parse("{type: One}")); }),
+  EXPECT_EQ(test::error_of([&] { registry.build(Config::parse("{type: One}")); }),
             "[registry] two components are registered as 'One'");
 }
 

@@ -11,7 +11,7 @@
 
 #include "simulator.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 
 /// Tests of gpu:: kernels beside their cpu:: twins; skipped where there is no CUDA device.
 class CudaTwin : public ::testing::Test {
@@ -58,4 +58,4 @@ class CudaTwin : public ::testing::Test {
   }
 };
 
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -4,6 +4,6 @@
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
-  kestrel::testing::watch_simulator();
+  kestrel::test::watch_simulator();
   return RUN_ALL_TESTS();
 }

@@ -8,7 +8,7 @@
 #include <kestrel/kernels/device.h>
 #include <kestrel/tensor/device.h>
 
-namespace kestrel::testing {
+namespace kestrel::test {
 
 /// Tests that run on every device: the CPU, and CUDA, real or simulated, where there is one.
 class OnDevice : public ::testing::TestWithParam<Device> {
@@ -26,9 +26,9 @@ inline std::string device_name(const ::testing::TestParamInfo<Device>& device) {
   return device.param.is_cuda() ? "Cuda" : "Cpu";
 }
 
-}  // namespace kestrel::testing
+}  // namespace kestrel::test
 
 /// Runs the TEST_Ps of a suite that derives from OnDevice on each.
 #define KESTREL_ON_DEVICES(suite)                                                         \
-  INSTANTIATE_TEST_SUITE_P(On, suite, ::testing::ValuesIn(::kestrel::testing::devices()), \
-                           ::kestrel::testing::device_name)
+  INSTANTIATE_TEST_SUITE_P(On, suite, ::testing::ValuesIn(::kestrel::test::devices()), \
+                           ::kestrel::test::device_name)

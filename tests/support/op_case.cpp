@@ -13,7 +13,7 @@
 
 #include "simulator.h"
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 using Make = std::function<OpCase()>;
@@ -456,4 +456,4 @@ std::string to_string(const Shape& shape) {
   return text;
 }
 
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -14,7 +14,7 @@
 ///
 /// To add an operator, write tests/kernels/<op>_case.cpp:
 ///
-///   namespace kestrel::testing {
+///   namespace kestrel::test {
 ///   namespace {
 ///
 ///   OpCase make_scale() {
@@ -33,7 +33,7 @@
 ///   const OpCaseRegistration scale_case("scale", make_scale);
 ///
 ///   }  // namespace
-///   }  // namespace kestrel::testing
+///   }  // namespace kestrel::test
 ///
 /// From it come five tests, OpCase.<op>_<check>, each over all configurations:
 ///
@@ -48,7 +48,7 @@
 /// Configurations should be small (a millisecond or so) and cover the empty, 1, odd sizes, sizes
 /// beyond a vector, and at least one that is split over threads. Integer operands (labels, indices)
 /// are captured by `run`, which moves them to the device of its inputs.
-namespace kestrel::testing {
+namespace kestrel::test {
 
 using Variables = std::vector<Variable>;
 
@@ -162,4 +162,4 @@ std::vector<std::string> registered_ops();
 /// "2x3x5", or "scalar".
 std::string to_string(const Shape& shape);
 
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -5,7 +5,7 @@
 #ifdef KESTREL_SIM
 #include <cuda_sim/control.h>
 
-namespace kestrel::testing {
+namespace kestrel::test {
 namespace {
 
 class Watcher : public ::testing::EmptyTestEventListener {
@@ -46,11 +46,11 @@ void stop_watching_simulator() {
   cuda_sim::stop_tracking();
 }
 
-}  // namespace kestrel::testing
+}  // namespace kestrel::test
 
 #else
 
-namespace kestrel::testing {
+namespace kestrel::test {
 
 void watch_simulator() {}
 std::vector<std::string> simulator_schedules() {
@@ -62,5 +62,5 @@ std::optional<uint64_t> simulator_host_waits() {
 }
 void stop_watching_simulator() {}
 
-}  // namespace kestrel::testing
+}  // namespace kestrel::test
 #endif

@@ -7,7 +7,7 @@
 #include <vector>
 
 /// What tests ask of simulated CUDA; nothing happens in other builds.
-namespace kestrel::testing {
+namespace kestrel::test {
 
 /// From now on a mistake that the simulator finds fails the test in which it happened.
 void watch_simulator();
@@ -24,4 +24,4 @@ std::optional<uint64_t> simulator_host_waits();
 /// faster: where a test goes on with what it has already been seen to do.
 void stop_watching_simulator();
 
-}  // namespace kestrel::testing
+}  // namespace kestrel::test

@@ -22,7 +22,7 @@ PthFile parse(const std::string& bytes) {
   return parse_pth(std::as_bytes(std::span(bytes)), "hostile.pth");
 }
 
-std::string error_of(const std::string& bytes) {
+std::string pth_error_of(const std::string& bytes) {
   try {
     parse(bytes);
   } catch (const ModelFileError& error) {
@@ -94,7 +94,7 @@ TEST(HostilePth, GlobalsThatWeightsDoNotNeedAreNamed) {
     };
     for (const std::string& opcodes : {"c" + module + "\n" + name + "\nU\x04true\x85R",
                                        sized(module) + sized(name) + "\x93" + "U\x04true\x85R"}) {
-      const std::string error = error_of(with_pickle(opcodes));
+      const std::string error = pth_error_of(with_pickle(opcodes));
       EXPECT_NE(error.find("'" + shown + "'"), std::string::npos) << shown << ": " << error;
       EXPECT_NE(error.find("nothing was executed"), std::string::npos) << error;
     }
@@ -107,16 +107,16 @@ TEST(HostilePth, OpcodesThatWeightsDoNotNeedAreNamed) {
                             "\x80\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8f\x90\x93\x94\x95";
   for (int opcode = 0; opcode < 256; ++opcode) {
     if (known.find(static_cast<char>(opcode)) != std::string::npos) continue;
-    const std::string error = error_of(with_pickle(std::string(1, static_cast<char>(opcode))));
+    const std::string error = pth_error_of(with_pickle(std::string(1, static_cast<char>(opcode))));
     EXPECT_NE(error.find("has opcode 0x"), std::string::npos) << opcode << ": " << error;
   }
 }
 
 TEST(HostilePth, MachineIsBounded) {
   const std::string deep = std::string(200, ']') + std::string(199, 'a');
-  EXPECT_NE(error_of(with_pickle(deep)).find("nested too deeply"), std::string::npos);
-  EXPECT_NE(error_of(with_pickle("]q\1h\1a")).find("contains itself"), std::string::npos);
-  EXPECT_NE(error_of(with_pickle("}q\1K\1h\1s")).find("contains itself"), std::string::npos);
+  EXPECT_NE(pth_error_of(with_pickle(deep)).find("nested too deeply"), std::string::npos);
+  EXPECT_NE(pth_error_of(with_pickle("]q\1h\1a")).find("contains itself"), std::string::npos);
+  EXPECT_NE(pth_error_of(with_pickle("}q\1K\1h\1s")).find("contains itself"), std::string::npos);
   // Each list holds the one before ten times: 10^30 values.
   std::string doubling = "]q" + std::string(1, '\0');
   for (char i = 0; i < 30; ++i) {
@@ -124,20 +124,20 @@ TEST(HostilePth, MachineIsBounded) {
     for (int k = 0; k < 10; ++k) doubling += std::string("h") + i;
     doubling += std::string("eq") + static_cast<char>(i + 1);
   }
-  EXPECT_NE(error_of(with_pickle(doubling)).find("repeated too often"), std::string::npos);
-  EXPECT_NE(error_of(with_pickle(std::string(1'100'000, 'N'))).find("more than"),
+  EXPECT_NE(pth_error_of(with_pickle(doubling)).find("repeated too often"), std::string::npos);
+  EXPECT_NE(pth_error_of(with_pickle(std::string(1'100'000, 'N'))).find("more than"),
             std::string::npos);
-  EXPECT_NE(error_of(with_pickle("\x8b\xff\xff\xff\x7f")).find("integer of"), std::string::npos);
+  EXPECT_NE(pth_error_of(with_pickle("\x8b\xff\xff\xff\x7f")).find("integer of"), std::string::npos);
   for (const std::string damaged :
        {"", "0", "a", "t", "h\5", "R", "b", "Q", "(K\1u", "NNs", "Na", "K\1K\2R", "U\7storage\x85Q",
         "N}b", "U\xff", "X\xff\xff\xff\xff"}) {
-    EXPECT_NE(error_of(with_pickle(damaged)).find("[pth] hostile.pth"), std::string::npos)
+    EXPECT_NE(pth_error_of(with_pickle(damaged)).find("[pth] hostile.pth"), std::string::npos)
         << damaged;
   }
 }
 
 TEST(HostilePth, TensorsLieWithinTheirStorage) {
-  EXPECT_EQ(error_of(with_pickle(tensor("K\1", "K\3", "K\1"))), "no error");
+  EXPECT_EQ(pth_error_of(with_pickle(tensor("K\1", "K\3", "K\1"))), "no error");
   const std::string huge = "\x8a\x08" + std::string("\0\0\0\0\0\0\0\x40", 8);
   const std::string negative = "J\xff\xff\xff\xff";
   for (const std::string& bad :
@@ -152,14 +152,14 @@ TEST(HostilePth, TensorsLieWithinTheirStorage) {
             "K\1(K\1t(K\1t\x89}tR",
         "ctorch._utils\n_rebuild_tensor_v2\n(" + storage("K\4", "ctorch\nDoubleStorage\n") +
             "K\1(K\1t(K\1t\x89}tR"}) {
-    const std::string error = error_of(with_pickle(bad));
+    const std::string error = pth_error_of(with_pickle(bad));
     EXPECT_NE(error.find("storage '0'"), std::string::npos) << error;
   }
-  EXPECT_NE(error_of(with_pickle(storage("K\4", "ctorch\nCharStorage\n"))).find("CharStorage"),
+  EXPECT_NE(pth_error_of(with_pickle(storage("K\4", "ctorch\nCharStorage\n"))).find("CharStorage"),
             std::string::npos);
   // One float seen as 2^40 of them.
   const std::string million = "J" + std::string("\0\0\x10\0", 4);
-  EXPECT_NE(error_of(with_pickle(tensor("K\1", million + million, std::string("K\0K\0", 4))))
+  EXPECT_NE(pth_error_of(with_pickle(tensor("K\1", million + million, std::string("K\0K\0", 4))))
                 .find("many times the file's size"),
             std::string::npos);
 }
@@ -168,9 +168,9 @@ TEST(HostilePth, EveryTruncationIsRefused) {
   for (const char* name : {"2_values", "2_values_legacy", "1_adam", "2_adam"}) {
     const std::string whole =
         read_file(KESTREL_TEST_DIR "/golden/data/pth/" + std::string(name) + ".pth");
-    ASSERT_EQ(error_of(whole), "no error");
+    ASSERT_EQ(pth_error_of(whole), "no error");
     for (size_t size = 0; size < whole.size(); ++size) {
-      ASSERT_NE(error_of(whole.substr(0, size)), "no error") << name << " cut to " << size;
+      ASSERT_NE(pth_error_of(whole.substr(0, size)), "no error") << name << " cut to " << size;
     }
   }
 }
@@ -179,7 +179,7 @@ TEST(HostilePth, EveryTruncationIsRefused) {
 TEST(HostilePth, EveryFlippedBitOfTheZipFormIsRefusedOrHarmless) {
   const std::string whole = archive({{"data.pkl", "\x80\x02" + tensor("K\1", "K\3", "K\1") + "."},
                                      {"data/0", "0123456789abcdef"}});
-  ASSERT_EQ(error_of(whole), "no error");
+  ASSERT_EQ(pth_error_of(whole), "no error");
   const auto value = [](const std::string& bytes) {
     const Tensor tensor = parse(bytes).root().as_tensor();
     return std::string(static_cast<const char*>(tensor.raw()), tensor.bytes());
@@ -198,18 +198,18 @@ TEST(HostilePth, EveryFlippedBitOfTheZipFormIsRefusedOrHarmless) {
 }
 
 TEST(HostilePth, OtherFilesAreToldApart) {
-  EXPECT_NE(error_of("").find("not a file that torch.save wrote"), std::string::npos);
-  EXPECT_NE(error_of("\x80\x03}q\1.").find("not a file that torch.save wrote"), std::string::npos);
-  EXPECT_NE(error_of(archive({{"readme.txt", "hello"}})).find("without data.pkl"),
+  EXPECT_NE(pth_error_of("").find("not a file that torch.save wrote"), std::string::npos);
+  EXPECT_NE(pth_error_of("\x80\x03}q\1.").find("not a file that torch.save wrote"), std::string::npos);
+  EXPECT_NE(pth_error_of(archive({{"readme.txt", "hello"}})).find("without data.pkl"),
             std::string::npos);
-  EXPECT_NE(error_of(archive({{"data.pkl", "\x80\2}."}, {"constants.pkl", "\x80\2)."}}))
+  EXPECT_NE(pth_error_of(archive({{"data.pkl", "\x80\2}."}, {"constants.pkl", "\x80\2)."}}))
                 .find("TorchScript"),
             std::string::npos);
-  EXPECT_NE(error_of(archive({{"data.pkl", "\x80\2}."}, {"byteorder", "big"}})).find("big-endian"),
+  EXPECT_NE(pth_error_of(archive({{"data.pkl", "\x80\2}."}, {"byteorder", "big"}})).find("big-endian"),
             std::string::npos);
   std::string compressed = archive({{"data.pkl", "\x80\2}."}});
   compressed[compressed.find("PK\1\2") + 10] = 8;  // the directory's method: deflate
-  EXPECT_NE(error_of(compressed).find("compressed"), std::string::npos);
+  EXPECT_NE(pth_error_of(compressed).find("compressed"), std::string::npos);
   try {
     parse(with_pickle("}U\5epochK\1s")).state_dict();
     FAIL();

@@ -32,7 +32,7 @@ class SafetensorsFiles : public ::testing::Test {
   fs::path folder_;
 };
 
-std::string error_of(std::string_view bytes) {
+std::string safetensors_error_of(std::string_view bytes) {
   try {
     parse_safetensors(std::as_bytes(std::span(bytes)), "some/file.safetensors");
   } catch (const ModelFileError& error) {
@@ -86,7 +86,7 @@ TEST_F(SafetensorsFiles, EqualContentsGiveEqualFiles) {
 TEST_F(SafetensorsFiles, FilesWithoutChecksumsAreRead) {
   const std::string header =
       R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"__metadata__":{"format":"pt"}})";
-  EXPECT_EQ(error_of(file_of(header, 8)), "no error");
+  EXPECT_EQ(safetensors_error_of(file_of(header, 8)), "no error");
 }
 
 TEST_F(SafetensorsFiles, AFileCannotBeWrittenTwiceAtOnceByHalves) {
@@ -139,17 +139,17 @@ TEST_F(SafetensorsFiles, RulesOfTheFormatAreKept) {
       {R"({"__metadata__":{"kestrel.tensor_xxh3":""}})", "checksum", 0},
   };
   for (const auto& c : cases) {
-    const std::string error = error_of(file_of(c.header, c.payload));
+    const std::string error = safetensors_error_of(file_of(c.header, c.payload));
     EXPECT_NE(error.find(c.message), std::string::npos) << c.header << "\n" << error;
     EXPECT_TRUE(error.starts_with("[safetensors] some/file.safetensors: ")) << error;
   }
   const std::string bools = R"({"w":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}})";
   std::string file = file_of(bools, 2);
-  EXPECT_EQ(error_of(file), "no error");
+  EXPECT_EQ(safetensors_error_of(file), "no error");
   file.back() = 7;
-  EXPECT_NE(error_of(file).find("neither 0 nor 1"), std::string::npos);
-  EXPECT_NE(error_of("").find("0 bytes are too few"), std::string::npos);
-  EXPECT_NE(error_of(std::string(8, '\xff')).find("does not fit"), std::string::npos);
+  EXPECT_NE(safetensors_error_of(file).find("neither 0 nor 1"), std::string::npos);
+  EXPECT_NE(safetensors_error_of("").find("0 bytes are too few"), std::string::npos);
+  EXPECT_NE(safetensors_error_of(std::string(8, '\xff')).find("does not fit"), std::string::npos);
 }
 
 /// A checkpoint of exactly 64 KiB.
@@ -175,7 +175,7 @@ class DamagedCheckpoint : public SafetensorsFiles {
       rest += static_cast<int64_t>(kSize) - static_cast<int64_t>(file_.size());
     }
     ASSERT_EQ(file_.size(), kSize);
-    ASSERT_EQ(error_of(file_), "no error");
+    ASSERT_EQ(safetensors_error_of(file_), "no error");
     uint64_t length = 0;
     std::memcpy(&length, file_.data(), sizeof(length));
     payload_ = sizeof(length) + length;
@@ -188,7 +188,7 @@ class DamagedCheckpoint : public SafetensorsFiles {
   }
 
   static void expect_refused(std::string_view bytes, const std::string& how) {
-    const std::string error = error_of(bytes);
+    const std::string error = safetensors_error_of(bytes);
     ASSERT_TRUE(error.starts_with("[safetensors] some/file.safetensors: ")) << how << ": " << error;
     ASSERT_LT(error.size(), 600U) << how;
   }

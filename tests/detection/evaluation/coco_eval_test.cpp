@@ -12,10 +12,12 @@
 #include <kestrel/kernels/log.h>
 #include <kestrel/kernels/parallel.h>
 
+#include "../../support/error_of.h"
+
 namespace kestrel {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
 
 /// One image of 200 x 200 with id 7, class 3, and the given annotations.
 CocoEvalTruths truths_of(std::vector<CocoEvalTruth> annotations) {
@@ -48,16 +50,6 @@ class Warnings {
  private:
   WarningSink previous_;
 };
-
-template <class F>
-std::string data_error(F&& f) {
-  try {
-    f();
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 struct RandomSet {
   CocoEvalTruths truths;
@@ -267,30 +259,30 @@ TEST(CocoEval, WhatCannotBeEvaluatedIsNamed) {
   const auto one = truths_of({truth(1, {0, 0, 50, 50})});
   auto elsewhere = detection(1, {0, 0, 5, 5});
   elsewhere.image_id = 8;
-  EXPECT_EQ(data_error([&] { evaluate(one, {elsewhere}); }),
+  EXPECT_EQ(test::error_of<DataError>([&] { evaluate(one, {elsewhere}); }),
             "[coco] detection 0: image 8 is not among the annotated images");
-  EXPECT_EQ(data_error([&] {
-              evaluate(one, {detection(kNan, {0, 0, 5, 5})});
+  EXPECT_EQ(test::error_of<DataError>([&] {
+              evaluate(one, {detection(kNoNumber, {0, 0, 5, 5})});
             }),
             "[coco] detection 0: score is not a number");
-  EXPECT_EQ(data_error([&] {
-              evaluate(one, {detection(1, {0, 0, 5, kNan})});
+  EXPECT_EQ(test::error_of<DataError>([&] {
+              evaluate(one, {detection(1, {0, 0, 5, kNoNumber})});
             }),
             "[coco] detection 0: bbox has a number that is not finite");
-  EXPECT_EQ(data_error([&] {
-              evaluate(truths_of({truth(4, {kNan, 0, 5, 5})}), {});
+  EXPECT_EQ(test::error_of<DataError>([&] {
+              evaluate(truths_of({truth(4, {kNoNumber, 0, 5, 5})}), {});
             }),
             "[coco] ground truth: annotation 4: bbox has a number that is not finite");
-  EXPECT_EQ(data_error([&] {
+  EXPECT_EQ(test::error_of<DataError>([&] {
               evaluate(truths_of({truth(4, {0, 0, 5, 5}), truth(4, {0, 0, 5, 5})}), {});
             }),
             "[coco] ground truth: annotation id 4 occurs more than once");
   auto masked = truth(4, {0, 0, 5, 5});
   masked.mask = {10, 20, {200}};
-  EXPECT_EQ(data_error([&] { evaluate_coco(truths_of({masked}), {}, CocoMetric::kSegm); }),
+  EXPECT_EQ(test::error_of<DataError>([&] { evaluate_coco(truths_of({masked}), {}, CocoMetric::kSegm); }),
             "[coco] ground truth: annotation 4 has a mask of 10 x 20 for image 7 of 200 x 200");
   masked.mask = {200, 200, {1, 2}};
-  EXPECT_EQ(data_error([&] { evaluate_coco(truths_of({masked}), {}, CocoMetric::kSegm); }),
+  EXPECT_EQ(test::error_of<DataError>([&] { evaluate_coco(truths_of({masked}), {}, CocoMetric::kSegm); }),
             "[coco] ground truth: annotation 4: [mask] run lengths add up to 3, but 200 x 200 is "
             "40000 pixels");
   EXPECT_THROW(coco_metric_from_string("keypoints"), UsageError);

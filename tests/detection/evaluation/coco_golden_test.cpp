@@ -17,7 +17,7 @@ nlohmann::json golden() {
   return file ? nlohmann::json::parse(file) : nlohmann::json();
 }
 
-CocoEvalResult evaluate(const test::CocoSet& set, CocoMetric metric) {
+CocoEvalResult evaluate_set(const test::CocoSet& set, CocoMetric metric) {
   const CocoEvalTruths truths = parse_coco_truths(set.truths, metric);
   return evaluate_coco(truths, parse_coco_results(set.results, truths, metric), metric);
 }
@@ -27,7 +27,7 @@ void compare(CocoMetric metric) {
   ASSERT_EQ(expected.size(), test::kCocoSets);
   int told_apart = 0;
   for (int index = 0; index < test::kCocoSets; ++index) {
-    const CocoEvalResult result = evaluate(test::make_coco_set(index), metric);
+    const CocoEvalResult result = evaluate_set(test::make_coco_set(index), metric);
     for (int i = 0; i < 12; ++i)
       EXPECT_EQ(result.stats[i], expected[index][i].get<double>())
           << "set " << index << ", " << coco_stat_names()[i];

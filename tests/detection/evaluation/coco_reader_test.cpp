@@ -8,21 +8,13 @@
 
 #include <kestrel/kernels/error.h>
 
+#include "../../support/error_of.h"
+
 namespace kestrel {
 namespace {
 
 constexpr auto kBbox = CocoMetric::kBbox;
 constexpr auto kSegm = CocoMetric::kSegm;
-
-template <class F>
-std::string data_error(F&& f) {
-  try {
-    f();
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 std::string truths_with(const std::string& annotations) {
   return R"({"annotations": [)" + annotations +
@@ -31,7 +23,7 @@ std::string truths_with(const std::string& annotations) {
 }
 
 std::string truth_error(const std::string& json, CocoMetric metric = kBbox) {
-  return data_error([&] { parse_coco_truths(json, metric, "gt.json"); });
+  return test::error_of<DataError>([&] { parse_coco_truths(json, metric, "gt.json"); });
 }
 
 std::string annotation_error(const std::string& annotation, CocoMetric metric = kBbox) {
@@ -40,7 +32,7 @@ std::string annotation_error(const std::string& annotation, CocoMetric metric = 
 
 std::string result_error(const std::string& json, CocoMetric metric = kBbox) {
   const auto truths = parse_coco_truths(truths_with(""), metric, "gt.json");
-  return data_error([&] { parse_coco_results(json, truths, metric, "dt.json"); });
+  return test::error_of<DataError>([&] { parse_coco_results(json, truths, metric, "dt.json"); });
 }
 
 TEST(CocoReader, ReadsAnnotationsInAnyOrderOfFields) {
@@ -200,7 +192,7 @@ TEST(CocoReader, ReadsFiles) {
   std::ofstream(dt) << R"([{"image_id": 7, "category_id": 3, "score": 1, "bbox": [0, 0, 9, 9]}])";
   EXPECT_NEAR(evaluate_coco_files(gt, dt, kBbox).ap(), 1, 1e-15);
   const std::string missing = folder / "missing.json";
-  EXPECT_EQ(data_error([&] {
+  EXPECT_EQ(test::error_of<DataError>([&] {
               evaluate_coco_files(missing, dt, kBbox);
             }).find("[coco] " + missing + ": cannot be read"),
             0);

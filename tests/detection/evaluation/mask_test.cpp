@@ -8,6 +8,8 @@
 
 #include <kestrel/kernels/error.h>
 
+#include "../../support/error_of.h"
+
 namespace kestrel {
 namespace {
 
@@ -15,17 +17,6 @@ RleMask random_mask(std::mt19937& random, int64_t height, int64_t width, uint64_
   std::vector<uint8_t> pixels(height * width);
   for (auto& pixel : pixels) pixel = random() % one_in == 0;
   return mask_from_pixels(pixels, height, width);
-}
-
-/// The text of the DataError that f throws.
-template <class F>
-std::string data_error(F&& f) {
-  try {
-    f();
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 TEST(Mask, RunsAreColumnMajorAndStartWithZeros) {
@@ -145,35 +136,35 @@ TEST(Mask, SeveralPolygonsAreTheirUnion) {
 TEST(Mask, MalformedInputIsNamed) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const auto polygon = [](std::vector<double> xy) {
-    return data_error([&] { mask_from_polygon(xy, 10, 10); });
+    return test::error_of<DataError>([&] { mask_from_polygon(xy, 10, 10); });
   };
-  EXPECT_EQ(data_error([] {
+  EXPECT_EQ(test::error_of<DataError>([] {
               mask_from_counts(std::array<int64_t, 2>{3, 4}, 2, 4);
             }),
             "[mask] run lengths add up to 7, but 2 x 4 is 8 pixels");
-  EXPECT_EQ(data_error([] {
+  EXPECT_EQ(test::error_of<DataError>([] {
               mask_from_counts(std::array<int64_t, 2>{9, -1}, 2, 4);
             }),
             "[mask] run length 1 must be from 0 to 8, got -1");
-  EXPECT_EQ(data_error([] {
+  EXPECT_EQ(test::error_of<DataError>([] {
               check_mask({2, 4, {1, 2}});
             }),
             "[mask] run lengths add up to 3, but 2 x 4 is 8 pixels");
-  EXPECT_EQ(data_error([] { mask_from_string("2 3", 2, 4); }),
+  EXPECT_EQ(test::error_of<DataError>([] { mask_from_string("2 3", 2, 4); }),
             "[mask] character 1 of compressed counts has code 32; it must be from '0' to 'o'");
-  EXPECT_EQ(data_error([] { mask_from_string("2p", 2, 4); }),
+  EXPECT_EQ(test::error_of<DataError>([] { mask_from_string("2p", 2, 4); }),
             "[mask] character 1 of compressed counts has code 112; it must be from '0' to 'o'");
-  EXPECT_EQ(data_error([] { mask_from_string("2P", 2, 4); }),
+  EXPECT_EQ(test::error_of<DataError>([] { mask_from_string("2P", 2, 4); }),
             "[mask] compressed counts end inside a number, after 2 characters");
-  EXPECT_EQ(data_error([] { mask_from_string("oooooooooooooooo", 2, 4); }),
+  EXPECT_EQ(test::error_of<DataError>([] { mask_from_string("oooooooooooooooo", 2, 4); }),
             "[mask] the number at character 8 of compressed counts has more than 8 digits");
-  EXPECT_EQ(data_error([] { mask_from_string("O", 2, 4); }),
+  EXPECT_EQ(test::error_of<DataError>([] { mask_from_string("O", 2, 4); }),
             "[mask] run length 0 must be from 0 to 8, got -1");
-  EXPECT_EQ(data_error([] { mask_from_string("22", 2, 4); }),
+  EXPECT_EQ(test::error_of<DataError>([] { mask_from_string("22", 2, 4); }),
             "[mask] run lengths add up to 4, but 2 x 4 is 8 pixels");
-  EXPECT_EQ(data_error([] { mask_from_counts({}, -1, 4); }),
+  EXPECT_EQ(test::error_of<DataError>([] { mask_from_counts({}, -1, 4); }),
             "[mask] size must be of at least 0 and below 2^32 pixels, got -1 x 4");
-  EXPECT_EQ(data_error([] { mask_from_string("", int64_t{1} << 40, int64_t{1} << 40); }),
+  EXPECT_EQ(test::error_of<DataError>([] { mask_from_string("", int64_t{1} << 40, int64_t{1} << 40); }),
             "[mask] size must be of at least 0 and below 2^32 pixels, got 1099511627776 x "
             "1099511627776");
   EXPECT_EQ(polygon({1, 2, 3, 4, 5, 6, 7}),
@@ -184,7 +175,7 @@ TEST(Mask, MalformedInputIsNamed) {
             "[mask] number 3 of a polygon must be within +-1e6, got nan");
   EXPECT_EQ(polygon({1, 2, 3, 4, 5, -1e300}),
             "[mask] number 5 of a polygon must be within +-1e6, got -1e+300");
-  EXPECT_EQ(data_error([] { mask_from_polygons({}, 5, 5); }),
+  EXPECT_EQ(test::error_of<DataError>([] { mask_from_polygons({}, 5, 5); }),
             "[mask] a list of polygons must not be empty");
   EXPECT_THROW(mask_merge({}), Error);
   EXPECT_THROW(mask_iou({2, 2, {4}}, {1, 4, {4}}), Error);

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include <kestrel/kernels/error.h>
+
+namespace kestrel::test {
+
+/// The text of the E that f throws. Another exception passes through.
+template <class E = Error, class F>
+std::string error_of(F&& f) {
+  try {
+    f();
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+}  // namespace kestrel::test
