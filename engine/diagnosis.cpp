@@ -128,7 +128,8 @@ Replay read_replay(const std::filesystem::path& path, Device device) {
   replay.model = build<BaseDetector>(stored.config.at("model"));
   StateDict weights;
   for (const auto& [name, tensor] : file.tensors) {
-    if (name.starts_with(kWeightsPrefix)) weights.emplace_back(name.substr(kWeightsPrefix.size()), tensor);
+    if (name.starts_with(kWeightsPrefix))
+      weights.emplace_back(name.substr(kWeightsPrefix.size()), tensor);
   }
   replay.model->load_state_dict(weights);
   replay.model->to(device);

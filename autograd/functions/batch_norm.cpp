@@ -48,9 +48,7 @@ Variable batch_norm(const Variable& x, const Variable& weight, const Variable& b
                 [x = x.data(), y = options.relu ? y : Tensor(), mean, variance,
                  weight = weight.data(), params](std::span<Tensor> grads, const NeedsGrad& needs) {
                   Tensor& grad = grads[0];
-                  const auto like = [](const Tensor& t) {
-                    return Tensor::empty_like(t);
-                  };
+                  const auto like = [](const Tensor& t) { return Tensor::empty_like(t); };
                   Tensor grad_x, grad_weight, grad_bias, grad_residual;
                   if (needs[1]) grad_weight = like(mean);
                   if (needs[2]) grad_bias = like(mean);

@@ -37,8 +37,8 @@ bool has_end(Bytes bytes) {
 class Decompressor {
  public:
   Decompressor(Bytes bytes, std::string_view name) : bytes_(bytes), name_(name) {
-    if (tjDecompressHeader3(handle_.tj, unsigned_bytes(bytes), bytes.size(), &header_.width, &header_.height,
-                            &header_.subsampling, &header_.colorspace) != 0) {
+    if (tjDecompressHeader3(handle_.tj, unsigned_bytes(bytes), bytes.size(), &header_.width,
+                            &header_.height, &header_.subsampling, &header_.colorspace) != 0) {
       fail<DataError>("[image] ", name, ": not a usable JPEG: ", tjGetErrorStr2(handle_.tj));
     }
     if (header_.width == 0 && header_.height == 0) {  // tables alone are a legal file
@@ -85,8 +85,8 @@ void cmyk_to_rgb(const std::vector<uint8_t>& cmyk, Image& image) {
 }  // namespace
 
 bool is_jpeg(Bytes bytes) {
-  return bytes.size() >= 3 && unsigned_bytes(bytes)[0] == 0xFF && unsigned_bytes(bytes)[1] == 0xD8 &&
-         unsigned_bytes(bytes)[2] == 0xFF;
+  return bytes.size() >= 3 && unsigned_bytes(bytes)[0] == 0xFF &&
+         unsigned_bytes(bytes)[1] == 0xD8 && unsigned_bytes(bytes)[2] == 0xFF;
 }
 
 ImageSize jpeg_size(Bytes bytes, std::string_view name) {

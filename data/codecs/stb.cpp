@@ -77,7 +77,8 @@ int length(Bytes bytes, std::string_view name) {
 ImageSize stb_size(Bytes bytes, std::string_view name) {
   if (byte(bytes, 0) == 'P') check_pnm_header(bytes, name);
   int width = 0, height = 0, channels = 0;
-  if (!stbi_info_from_memory(unsigned_bytes(bytes), length(bytes, name), &width, &height, &channels)) {
+  if (!stbi_info_from_memory(unsigned_bytes(bytes), length(bytes, name), &width, &height,
+                             &channels)) {
     fail_unknown(name);
   }
   height = std::abs(height);  // stb_image says -8 of a BMP of 8 rows, stored from the top.
@@ -98,8 +99,8 @@ Image decode_stb(Bytes bytes, std::string_view name) {
   padded.resize(2 * bytes.size() + kLongestHeader);
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(unsigned_bytes(Bytes(padded)), length(padded, name), &width, &height, &channels,
-                            3),
+      stbi_load_from_memory(unsigned_bytes(Bytes(padded)), length(padded, name), &width, &height,
+                            &channels, 3),
       stbi_image_free);
   if (!pixels) fail_unknown(name);
   check_size(height, width, name);

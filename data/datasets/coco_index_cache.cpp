@@ -182,19 +182,19 @@ std::vector<std::byte> encode_index_cache(const CachedIndex& cached) {
   append(out, index.names.data(), index.names.size());
   append(out, shown.data(), shown.size());
   const CacheHeader header{.magic = {},
-                      .version = kVersion,
-                      .stamp = cached.key.stamp,
-                      .seen = cached.key.seen,
-                      .hash = cached.key.hash,
-                      .num_categories = index.categories.size(),
-                      .num_images = index.images.size(),
-                      .num_objects = index.objects.size(),
-                      .name_bytes = index.names.size(),
-                      .shown_bytes = shown.size(),
-                      .complaints = cached.complaints,
-                      .dropped = cached.dropped,
-                      .payload_hash = 0,
-                      .header_hash = 0};
+                           .version = kVersion,
+                           .stamp = cached.key.stamp,
+                           .seen = cached.key.seen,
+                           .hash = cached.key.hash,
+                           .num_categories = index.categories.size(),
+                           .num_images = index.images.size(),
+                           .num_objects = index.objects.size(),
+                           .name_bytes = index.names.size(),
+                           .shown_bytes = shown.size(),
+                           .complaints = cached.complaints,
+                           .dropped = cached.dropped,
+                           .payload_hash = 0,
+                           .header_hash = 0};
   std::memcpy(out.data(), &header, sizeof(header));
   correct_index_cache(out);
   return out;

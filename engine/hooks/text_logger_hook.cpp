@@ -23,7 +23,6 @@ const bool kTextRegistered =
 
 constexpr std::chrono::milliseconds kProgressInterval{200};
 
-
 }  // namespace
 
 std::string duration_text(double seconds) {

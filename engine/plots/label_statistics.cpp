@@ -198,7 +198,8 @@ Image label_statistics(const Dataset& dataset, const std::string& title) {
                   std::to_string(dataset.size()) + " images, " +
                   std::to_string(statistics.empty_images) + " of them without any",
               {.size = 13, .colour = kFaintInk, .align = Align::Right});
-  const double width = (kStatisticsWidth - 16) / 2.0, height = (kStatisticsHeight - kStatisticsHeader - 8) / 2.0;
+  const double width = (kStatisticsWidth - 16) / 2.0,
+               height = (kStatisticsHeight - kStatisticsHeader - 8) / 2.0;
   const auto panel = [&](int column, int row) {
     return Rect{8 + width * column, kStatisticsHeader + height * row, width, height};
   };

@@ -157,7 +157,8 @@ Image training_curves(std::span<const HistoryRecord> history, const std::string&
   }
   double last = 0;
   for (const HistoryRecord& record : history) last = std::max(last, record.epochs());
-  const double width = (kCurvesWidth - 16) / 3.0, height = (kCurvesHeight - kCurvesHeader - 8) / 2.0;
+  const double width = (kCurvesWidth - 16) / 3.0,
+               height = (kCurvesHeight - kCurvesHeader - 8) / 2.0;
   std::vector<LineChart> panels = panels_of(history);
   for (size_t i = 0; i < panels.size(); ++i) {
     if (i >= 3) panels[i].x_label = "epoch";

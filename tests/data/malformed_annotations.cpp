@@ -25,7 +25,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 }
 
 std::string voc_file(const std::string& objects,
-                const std::string& size = "<width>64</width><height>48</height>") {
+                     const std::string& size = "<width>64</width><height>48</height>") {
   return "<annotation><filename>bad.png</filename><size>" + size + "</size>" + objects +
          "</annotation>";
 }
@@ -132,7 +132,9 @@ std::vector<MalformedFile> malformed_voc() {
   const std::string good = voc_object("5", "6", "30", "40");
   const std::string file = voc_file(good);
   const auto box = [&](const std::string& x1, const std::string& y1, const std::string& x2,
-                       const std::string& y2) { return voc_file(good + voc_object(x1, y1, x2, y2)); };
+                       const std::string& y2) {
+    return voc_file(good + voc_object(x1, y1, x2, y2));
+  };
   return {
       {"voc_empty_file", ""},
       {"voc_not_xml", "hello"},

@@ -190,7 +190,7 @@ INSTANTIATE_TEST_SUITE_P(Items, VocBad, testing::ValuesIn(kBadVoc),
 
 TEST(Voc, SizeComesFromTheImageWhereItIsMissing) {
   const VocTree tree("<annotation><filename>/other/place/named.png</filename>" + kGood +
-                  "</annotation>");
+                     "</annotation>");
   write_png(tree.dir / "JPEGImages/named.png", test::test_image(70, 90));
   const Warnings warnings;
   const VocDataset d = tree.open();

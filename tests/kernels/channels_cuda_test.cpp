@@ -28,9 +28,10 @@ struct ChannelsCase {
   int64_t shift;  // of the map, off the address of a pack
 };
 // No rows; one; few and many channels, packs or not; rows of several chunks, tiles side by side.
-const ChannelsCase kCases[] = {{{0, 5}, 0},     {{3, 0}, 0},     {{1, 1}, 0},    {{7, 3}, 0},
-                       {{5000, 1}, 0},  {{4001, 8}, 0},  {{4001, 8}, 1}, {{90, 136}, 0},
-                       {{21, 1032}, 0}, {{21, 1032}, 1}, {{33, 777}, 0}, {{2, 3, 50, 64}, 0}};
+const ChannelsCase kCases[] = {{{0, 5}, 0},     {{3, 0}, 0},    {{1, 1}, 0},
+                               {{7, 3}, 0},     {{5000, 1}, 0}, {{4001, 8}, 0},
+                               {{4001, 8}, 1},  {{90, 136}, 0}, {{21, 1032}, 0},
+                               {{21, 1032}, 1}, {{33, 777}, 0}, {{2, 3, 50, 64}, 0}};
 
 TEST_F(ChannelsCuda, AddsLikeTheCpuToTheBit) {
   for (const ChannelsCase& c : kCases) {
@@ -62,9 +63,9 @@ TEST_F(ChannelsCuda, Sums) {
       gpu::sum_channels(device.view(), got.view(), stream());
       // The CPU adds up to 65,536 floats in a row, a GPU a few.
       expect_all_near(got, want,
-                  values == DType::BFloat16 ? 1e-2
-                  : dtype == DType::Float64 ? 1e-12
-                                            : 1e-4);
+                      values == DType::BFloat16 ? 1e-2
+                      : dtype == DType::Float64 ? 1e-12
+                                                : 1e-4);
     }
   }
 }
@@ -116,8 +117,10 @@ TEST_F(ChannelsCuda, ConstantChannelsHaveNoVariance) {
 TEST_F(ChannelsCuda, UpdatesRunningStatistics) {
   for (const int64_t count : {0, 1, 2, 1000}) {
     for (const DType dtype : {DType::Float32, DType::Float64}) {
-      const Tensor mean = random_normal({70}, dtype, 3, 0), variance = random_normal({70}, dtype, 4, 5);
-      Tensor running = random_normal({70}, dtype, 5, 1), running_var = random_normal({70}, dtype, 6, 6);
+      const Tensor mean = random_normal({70}, dtype, 3, 0),
+                   variance = random_normal({70}, dtype, 4, 5);
+      Tensor running = random_normal({70}, dtype, 5, 1),
+             running_var = random_normal({70}, dtype, 6, 6);
       Tensor got = upload(running), got_var = upload(running_var);
       const Tensor device_mean = upload(mean), device_variance = upload(variance);
       cpu::batch_norm_update(mean.view(), variance.view(), count, 0.1, running.view(),

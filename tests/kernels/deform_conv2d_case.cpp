@@ -77,8 +77,9 @@ std::vector<double> offsets(int64_t count) {
   return result;
 }
 
-DeformConv2dParams deform_window(int64_t stride, int64_t pad, int64_t dilation = 1, int64_t groups = 1,
-                          int64_t deform_groups = 1, int64_t chunk_pixels = 0) {
+DeformConv2dParams deform_window(int64_t stride, int64_t pad, int64_t dilation = 1,
+                                 int64_t groups = 1, int64_t deform_groups = 1,
+                                 int64_t chunk_pixels = 0) {
   return {.stride_h = stride,
           .stride_w = stride,
           .pad_h = pad,
@@ -157,8 +158,8 @@ OpCase make_deform_conv2d() {
                         .run = [](const Variables& in, const nlohmann::json& p, const auto&) {
                           return autograd::deform_conv2d(
                               in[0], in[1], in[2], in[3], in[4],
-                              deform_window(p.at("stride"), p.at("pad"), p.at("dilation"), p.at("groups"),
-                                     p.at("deform_groups")));
+                              deform_window(p.at("stride"), p.at("pad"), p.at("dilation"),
+                                            p.at("groups"), p.at("deform_groups")));
                         }});
   return op;
 }

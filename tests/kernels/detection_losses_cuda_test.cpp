@@ -136,7 +136,8 @@ TEST_F(DetectionLossesCuda, CrossEntropyIsTheCpus) {
         const int64_t n = shape[0];
         const Tensor logits = random_normal(shape, dtype, 4, 0, 3);
         const Tensor labels = random_labels(n, 0, shape[1]);
-        const Tensor class_weight = random_normal({shape[1]}, wide, 5, 0, 3), weight = random_normal({n}, wide, 6, 0, 3);
+        const Tensor class_weight = random_normal({shape[1]}, wide, 5, 0, 3),
+                     weight = random_normal({n}, wide, 6, 0, 3);
         const Tensor gradient = random_normal({n}, wide, 7, 0, 3);
         Tensor losses = Tensor::empty({n}, wide), lse = Tensor::empty({n}, wide);
         Tensor grad = Tensor::empty(shape, dtype);

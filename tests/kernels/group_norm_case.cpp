@@ -73,7 +73,9 @@ OpCase make_group_norm() {
                                                      c.relu)};
              },
          .reference =
-             [c](const Arrays& in) { return Arrays{group_norm_reference(in, c.groups, c.affine, c.relu)}; }});
+             [c](const Arrays& in) {
+               return Arrays{group_norm_reference(in, c.groups, c.affine, c.relu)};
+             }});
   }
   op.goldens.push_back({.file = "ops_group_norm.safetensors",
                         .inputs = {"x", "weight", "bias"},

@@ -12,8 +12,8 @@ struct CudaSizes {
   int64_t m, n, k;
 };
 const CudaSizes kCudaSizes[] = {{1, 1, 1},      {3, 5, 7},    {16, 32, 16},   {14, 33, 100},
-                        {1, 200, 65},   {70, 1, 300}, {100, 24, 640}, {137, 96, 1},
-                        {100, 81, 257}, {0, 4, 4},    {4, 0, 4},      {4, 5, 0}};
+                                {1, 200, 65},   {70, 1, 300}, {100, 24, 640}, {137, 96, 1},
+                                {100, 81, 257}, {0, 4, 4},    {4, 0, 4},      {4, 5, 0}};
 
 /// Against the CPU's results in float64 on the same, rounded, operands.
 class MatmulCuda : public CudaTwin {

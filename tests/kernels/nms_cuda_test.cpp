@@ -83,7 +83,8 @@ TEST_F(NmsCuda, StopsAtTheLimit) {
 
 TEST_F(NmsCuda, OfChainsThatSuppressInTurn) {
   // Each box overlaps the next one alone: every second is kept, settled one after the other.
-  ScoredBoxes in{Tensor::empty({1100, 4}), Tensor::empty({1100}), Tensor::zeros({1100}, DType::Int64)};
+  ScoredBoxes in{Tensor::empty({1100, 4}), Tensor::empty({1100}),
+                 Tensor::zeros({1100}, DType::Int64)};
   for (int64_t i = 0; i < 1100; ++i) {
     const auto x = static_cast<float>(i * 6);
     const float box[] = {x, 0, x + 10, 10};

@@ -50,7 +50,8 @@ bool overlap(const std::array<float, 4>& a, const std::array<float, 4>& b, float
   const float h = std::min(a[3], b[3]) - std::max(a[1], b[1]);
   if (!(w > 0 && h > 0)) return false;
   const float inter = unfused_product(w, h);
-  const float both = unfused_product(a[2] - a[0], a[3] - a[1]) + unfused_product(b[2] - b[0], b[3] - b[1]) - inter;
+  const float both =
+      unfused_product(a[2] - a[0], a[3] - a[1]) + unfused_product(b[2] - b[0], b[3] - b[1]) - inter;
   return inter > unfused_product(threshold, both);
 }
 

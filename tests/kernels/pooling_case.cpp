@@ -77,8 +77,8 @@ OpCase pooling(const std::string& name, bool max) {
                  std::to_string(options.stride),
          .inputs = {{"x", shape}},
          .run = [pool, o = options](const Variables& in) { return Variables{pool(in[0], o)}; },
-         .reference =
-             [max, o = options](const Arrays& in) { return Arrays{pooling_reference(in[0], o, max)}; }});
+         .reference = [max, o = options](
+                          const Arrays& in) { return Arrays{pooling_reference(in[0], o, max)}; }});
   }
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double inf = std::numeric_limits<double>::infinity();

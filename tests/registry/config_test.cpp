@@ -139,11 +139,14 @@ TEST_F(ConfigFiles, SameKeyInTwoBasesIsRefused) {
 TEST_F(ConfigFiles, CyclesAndMissingFilesAreNamed) {
   write("a.yaml", "_base_: b.yaml\n");
   const std::string b = write("b.yaml", "_base_: a.yaml\n");
-  EXPECT_NE(test::error_of<UsageError>([&] { Config::load(b); }).find("is its own base"), std::string::npos);
+  EXPECT_NE(test::error_of<UsageError>([&] { Config::load(b); }).find("is its own base"),
+            std::string::npos);
   const std::string file = write("c.yaml", "\n_base_: nowhere.yaml\n");
   EXPECT_EQ(test::error_of<UsageError>([&] { Config::load(file); }),
             file + ":2: _base_: no such file: " + (folder_ / "nowhere.yaml").string());
-  EXPECT_NE(test::error_of<UsageError>([&] { Config::load(folder_ / "none.yaml"); }).find("cannot be read"),
+  EXPECT_NE(test::error_of<UsageError>([&] {
+              Config::load(folder_ / "none.yaml");
+            }).find("cannot be read"),
             std::string::npos);
   EXPECT_NE(test::error_of<UsageError>([&] { Config::load(folder_); }), "no error");
 }
@@ -233,7 +236,9 @@ nothing: ~
 }
 
 TEST(ConfigParse, MalformedTextIsAnErrorWithItsLine) {
-  EXPECT_EQ(test::error_of<UsageError>([] { Config::parse("a: 1\nb: [1, 2\nc: 3\n", "x.yaml"); }).rfind("x.yaml:", 0),
+  EXPECT_EQ(test::error_of<UsageError>([] {
+              Config::parse("a: 1\nb: [1, 2\nc: 3\n", "x.yaml");
+            }).rfind("x.yaml:", 0),
             0);
   EXPECT_EQ(test::error_of<UsageError>([] { Config::parse("a: 1\nb: 2\na: 3\n", "x.yaml"); }),
             "x.yaml:3: key 'a' is there twice, first in line 1");

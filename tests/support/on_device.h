@@ -29,6 +29,6 @@ inline std::string device_name(const ::testing::TestParamInfo<Device>& device) {
 }  // namespace kestrel::test
 
 /// Runs the TEST_Ps of a suite that derives from OnDevice on each.
-#define KESTREL_ON_DEVICES(suite)                                                         \
+#define KESTREL_ON_DEVICES(suite)                                                      \
   INSTANTIATE_TEST_SUITE_P(On, suite, ::testing::ValuesIn(::kestrel::test::devices()), \
                            ::kestrel::test::device_name)

@@ -127,7 +127,8 @@ TEST(HostilePth, MachineIsBounded) {
   EXPECT_NE(pth_error_of(with_pickle(doubling)).find("repeated too often"), std::string::npos);
   EXPECT_NE(pth_error_of(with_pickle(std::string(1'100'000, 'N'))).find("more than"),
             std::string::npos);
-  EXPECT_NE(pth_error_of(with_pickle("\x8b\xff\xff\xff\x7f")).find("integer of"), std::string::npos);
+  EXPECT_NE(pth_error_of(with_pickle("\x8b\xff\xff\xff\x7f")).find("integer of"),
+            std::string::npos);
   for (const std::string damaged :
        {"", "0", "a", "t", "h\5", "R", "b", "Q", "(K\1u", "NNs", "Na", "K\1K\2R", "U\7storage\x85Q",
         "N}b", "U\xff", "X\xff\xff\xff\xff"}) {
@@ -199,14 +200,16 @@ TEST(HostilePth, EveryFlippedBitOfTheZipFormIsRefusedOrHarmless) {
 
 TEST(HostilePth, OtherFilesAreToldApart) {
   EXPECT_NE(pth_error_of("").find("not a file that torch.save wrote"), std::string::npos);
-  EXPECT_NE(pth_error_of("\x80\x03}q\1.").find("not a file that torch.save wrote"), std::string::npos);
+  EXPECT_NE(pth_error_of("\x80\x03}q\1.").find("not a file that torch.save wrote"),
+            std::string::npos);
   EXPECT_NE(pth_error_of(archive({{"readme.txt", "hello"}})).find("without data.pkl"),
             std::string::npos);
   EXPECT_NE(pth_error_of(archive({{"data.pkl", "\x80\2}."}, {"constants.pkl", "\x80\2)."}}))
                 .find("TorchScript"),
             std::string::npos);
-  EXPECT_NE(pth_error_of(archive({{"data.pkl", "\x80\2}."}, {"byteorder", "big"}})).find("big-endian"),
-            std::string::npos);
+  EXPECT_NE(
+      pth_error_of(archive({{"data.pkl", "\x80\2}."}, {"byteorder", "big"}})).find("big-endian"),
+      std::string::npos);
   std::string compressed = archive({{"data.pkl", "\x80\2}."}});
   compressed[compressed.find("PK\1\2") + 10] = 8;  // the directory's method: deflate
   EXPECT_NE(pth_error_of(compressed).find("compressed"), std::string::npos);

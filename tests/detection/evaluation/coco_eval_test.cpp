@@ -279,12 +279,14 @@ TEST(CocoEval, WhatCannotBeEvaluatedIsNamed) {
             "[coco] ground truth: annotation id 4 occurs more than once");
   auto masked = truth(4, {0, 0, 5, 5});
   masked.mask = {10, 20, {200}};
-  EXPECT_EQ(test::error_of<DataError>([&] { evaluate_coco(truths_of({masked}), {}, CocoMetric::kSegm); }),
-            "[coco] ground truth: annotation 4 has a mask of 10 x 20 for image 7 of 200 x 200");
+  EXPECT_EQ(
+      test::error_of<DataError>([&] { evaluate_coco(truths_of({masked}), {}, CocoMetric::kSegm); }),
+      "[coco] ground truth: annotation 4 has a mask of 10 x 20 for image 7 of 200 x 200");
   masked.mask = {200, 200, {1, 2}};
-  EXPECT_EQ(test::error_of<DataError>([&] { evaluate_coco(truths_of({masked}), {}, CocoMetric::kSegm); }),
-            "[coco] ground truth: annotation 4: [mask] run lengths add up to 3, but 200 x 200 is "
-            "40000 pixels");
+  EXPECT_EQ(
+      test::error_of<DataError>([&] { evaluate_coco(truths_of({masked}), {}, CocoMetric::kSegm); }),
+      "[coco] ground truth: annotation 4: [mask] run lengths add up to 3, but 200 x 200 is "
+      "40000 pixels");
   EXPECT_THROW(coco_metric_from_string("keypoints"), UsageError);
 }
 

@@ -164,9 +164,10 @@ TEST(Mask, MalformedInputIsNamed) {
             "[mask] run lengths add up to 4, but 2 x 4 is 8 pixels");
   EXPECT_EQ(test::error_of<DataError>([] { mask_from_counts({}, -1, 4); }),
             "[mask] size must be of at least 0 and below 2^32 pixels, got -1 x 4");
-  EXPECT_EQ(test::error_of<DataError>([] { mask_from_string("", int64_t{1} << 40, int64_t{1} << 40); }),
-            "[mask] size must be of at least 0 and below 2^32 pixels, got 1099511627776 x "
-            "1099511627776");
+  EXPECT_EQ(
+      test::error_of<DataError>([] { mask_from_string("", int64_t{1} << 40, int64_t{1} << 40); }),
+      "[mask] size must be of at least 0 and below 2^32 pixels, got 1099511627776 x "
+      "1099511627776");
   EXPECT_EQ(polygon({1, 2, 3, 4, 5, 6, 7}),
             "[mask] a polygon is an even count of at least 6 numbers, got 7");
   EXPECT_EQ(polygon({1, 2, 3, 4}),
