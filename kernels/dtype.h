@@ -160,6 +160,25 @@ decltype(auto) visit_compute(DType dtype, const char* op, F&& f) {
   }
 }
 
+/// Two bytes wide, with sums in float32.
+constexpr bool is_half(DType dtype) {
+  return dtype == DType::BFloat16 || dtype == DType::Float16;
+}
+
+/// Throws Error for float16, which only GPUs multiply in.
+inline void check_cpu_product(const char* op, DType dtype) {
+  KESTREL_CHECK(dtype != DType::Float16, "[", op,
+                "] computes in float32, float64 or bfloat16 on the CPU, got ", dtype);
+}
+
+/// Calls f(T{}) with the C++ type of a dtype that a GPU multiplies in: those of visit_compute and
+/// float16.
+template <class F>
+decltype(auto) visit_product(DType dtype, const char* op, F&& f) {
+  if (dtype == DType::Float16) return f(float16{});
+  return visit_compute(dtype, op, std::forward<F>(f));
+}
+
 /// Calls f(T{}) with the C++ type of any dtype.
 template <class F>
 decltype(auto) visit_any(DType dtype, F&& f) {

@@ -16,10 +16,10 @@ struct MatmulParams {
   uint64_t weight_key = 0;
 };
 
-/// c = a * b: (M, K) x (K, N) = (M, N). a, b and c are all float32, all float64 or all bfloat16;
-/// with bfloat16 the bias and c may also be float32. Sums are formed in float32 (in float64 for
-/// float64). Zero sizes are legal; with K = 0 the product is zero. Results depend neither on the
-/// number of threads nor on the run.
+/// c = a * b: (M, K) x (K, N) = (M, N). a, b and c are all float32, all float64, all bfloat16 or,
+/// on CUDA, all float16; with the last two the bias and c may also be float32. Sums are formed in
+/// float32 (in float64 for float64). Zero sizes are legal; with K = 0 the product is zero. Results
+/// depend neither on the number of threads nor on the run.
 namespace cpu {
 void matmul(ConstView a, ConstView b, View c, const MatmulParams& params);
 }  // namespace cpu

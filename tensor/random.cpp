@@ -1,36 +1,12 @@
 #include <kestrel/tensor/random.h>
 
-#include <cmath>
-#include <numbers>
 #include <numeric>
 #include <utility>
 
 #include <kestrel/kernels/common/philox.h>
+#include <kestrel/kernels/common/random_numbers.h>
 
 namespace kestrel {
-namespace {
-
-template <class F>
-void fill_with(Tensor& tensor, F&& draw) {
-  if (tensor.device().is_cuda()) {
-    Tensor host = Tensor::empty(tensor.shape(), tensor.dtype());
-    fill_with(host, draw);
-    tensor.copy_from(host);
-    return;
-  }
-  visit_compute(tensor.dtype(), "random", [&]<class T>(T) {
-    T* values = tensor.data<T>();
-    for (int64_t i = 0; i < tensor.numel(); ++i) {
-      if constexpr (std::is_same_v<T, bfloat16>) {
-        values[i] = bfloat16(static_cast<float>(draw()));
-      } else {
-        values[i] = static_cast<T>(draw());
-      }
-    }
-  });
-}
-
-}  // namespace
 
 Philox::Philox(uint64_t seed, uint64_t epoch, uint64_t sample)
     : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)},
@@ -47,9 +23,8 @@ uint32_t Philox::next() {
 }
 
 double Philox::uniform() {
-  const uint64_t high = next() >> 5;
-  const uint64_t low = next() >> 6;
-  return static_cast<double>((high << 26) | low) * 0x1p-53;
+  const uint32_t high = next();
+  return unit_uniform(high, next());
 }
 
 int64_t Philox::integer(int64_t low, int64_t high) {
@@ -64,12 +39,14 @@ int64_t Philox::integer(int64_t low, int64_t high) {
 }
 
 double Philox::uniform(double low, double high) {
-  return low + (high - low) * uniform();
+  const uint32_t word = next();
+  return UniformNumbers{low, high}({word, next()});
 }
 
 double Philox::normal() {
-  const double radius = std::sqrt(-2 * std::log(1 - uniform()));
-  return radius * std::cos(2 * std::numbers::pi * uniform());
+  std::array<uint32_t, kWordsOfNormal> words{};
+  for (uint32_t& word : words) word = next();
+  return NormalNumbers{0, 1}(words);
 }
 
 std::vector<int64_t> Philox::permutation(int64_t n) {
@@ -81,12 +58,32 @@ std::vector<int64_t> Philox::permutation(int64_t n) {
   return order;
 }
 
+PhiloxPlace Philox::place() const {
+  if (left_ == 0) return {.key = key_, .counter = counter_, .used = 0};
+  std::array<uint32_t, 4> counter = counter_;
+  --counter[0];
+  return {.key = key_, .counter = counter, .used = 4 - left_};
+}
+
+void Philox::skip(int64_t words) {
+  const PhiloxPlace from = place();
+  const int64_t used = from.used + words;
+  counter_ = from.counter;
+  counter_[0] += static_cast<uint32_t>(used / 4);
+  left_ = 0;
+  for (int64_t i = 0; i < used % 4; ++i) next();
+}
+
 void fill_uniform(Tensor& tensor, double low, double high, Philox& random) {
-  fill_with(tensor, [&] { return random.uniform(low, high); });
+  run(tensor.device(), cpu::fill_uniform, gpu::fill_uniform, tensor.view(), low, high,
+      random.place());
+  random.skip(tensor.numel() * kWordsOfUniform);
 }
 
 void fill_normal(Tensor& tensor, double mean, double std, Philox& random) {
-  fill_with(tensor, [&] { return mean + std * random.normal(); });
+  run(tensor.device(), cpu::fill_normal, gpu::fill_normal, tensor.view(), mean, std,
+      random.place());
+  random.skip(tensor.numel() * kWordsOfNormal);
 }
 
 }  // namespace kestrel

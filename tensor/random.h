@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <kestrel/kernels/random.h>
 #include <kestrel/tensor/tensor.h>
 
 namespace kestrel {
@@ -26,6 +27,11 @@ class Philox {
   /// A random order of 0..n-1 (Fisher-Yates).
   std::vector<int64_t> permutation(int64_t n);
 
+  /// Where the next word comes from.
+  PhiloxPlace place() const;
+  /// As if so many words had been drawn; not negative.
+  void skip(int64_t words);
+
  private:
   std::array<uint32_t, 2> key_;
   std::array<uint32_t, 4> counter_;
@@ -33,7 +39,8 @@ class Philox {
   int left_ = 0;
 };
 
-/// Fill with numbers drawn from the stream, in row-major order; float32 or float64.
+/// Fill with numbers drawn from the stream, in row-major order, on their device; float32,
+/// float64 or bfloat16.
 void fill_uniform(Tensor& tensor, double low, double high, Philox& random);
 void fill_normal(Tensor& tensor, double mean, double std, Philox& random);
 

@@ -26,14 +26,14 @@ CheckpointHook::CheckpointHook(std::shared_ptr<Checkpointer> checkpointer,
     : checkpointer_(std::move(checkpointer)), options_(options) {}
 
 void CheckpointHook::after_iter(Runner& runner) {
-  if (iter_is_due(runner, options_)) save(runner, "iter", runner.iter() + 1);
+  if (iter_is_due(runner, options_)) save_weights(runner, "iter", runner.iter() + 1);
 }
 
 void CheckpointHook::after_epoch(Runner& runner) {
-  if (epoch_is_due(runner, options_)) save(runner, "epoch", runner.epoch() + 1);
+  if (epoch_is_due(runner, options_)) save_weights(runner, "epoch", runner.epoch() + 1);
 }
 
-void CheckpointHook::save(const Runner& runner, const std::string& unit, int64_t number) {
+void CheckpointHook::save_weights(const Runner& runner, const std::string& unit, int64_t number) {
   checkpointer_->save_weights("last.safetensors", runner);
   if (options_.max_keep_ckpts == 0) return;
   std::vector<std::string> obsolete;
@@ -55,7 +55,7 @@ void ResumeHook::before_run(Runner& runner) {
   last_save_ = std::chrono::steady_clock::now();
 }
 
-void ResumeHook::save(const Runner& runner) {
+void ResumeHook::save_resume(const Runner& runner) {
   checkpointer_->save_resume(runner);
   saved_ = runner.resume_point();
   last_save_ = std::chrono::steady_clock::now();
@@ -65,15 +65,15 @@ void ResumeHook::after_iter(Runner& runner) {
   const std::chrono::duration<double, std::ratio<60>> since =
       std::chrono::steady_clock::now() - last_save_;
   const bool time_is_up = options_.resume_minutes > 0 && since.count() >= options_.resume_minutes;
-  if (time_is_up || iter_is_due(runner, options_)) save(runner);
+  if (time_is_up || iter_is_due(runner, options_)) save_resume(runner);
 }
 
 void ResumeHook::after_epoch(Runner& runner) {
-  if (epoch_is_due(runner, options_)) save(runner);
+  if (epoch_is_due(runner, options_)) save_resume(runner);
 }
 
 void ResumeHook::after_run(Runner& runner) {
-  if (runner.resume_point() != saved_) save(runner);
+  if (runner.resume_point() != saved_) save_resume(runner);
 }
 
 }  // namespace kestrel

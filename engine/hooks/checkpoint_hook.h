@@ -38,7 +38,7 @@ class CheckpointHook final : public Hook {
   void after_epoch(Runner& runner) override;
 
  private:
-  void save(const Runner& runner, const std::string& unit, int64_t number);
+  void save_weights(const Runner& runner, const std::string& unit, int64_t number);
 
   std::shared_ptr<Checkpointer> checkpointer_;
   CheckpointOptions options_;
@@ -57,7 +57,7 @@ class ResumeHook final : public Hook {
   void after_run(Runner& runner) override;
 
  private:
-  void save(const Runner& runner);
+  void save_resume(const Runner& runner);
 
   std::shared_ptr<Checkpointer> checkpointer_;
   CheckpointOptions options_;

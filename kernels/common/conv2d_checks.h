@@ -19,14 +19,13 @@ struct Conv2dGeometry {
 inline void check_conv2d_dtypes(const char* op, DType a, DType b, DType c) {
   KESTREL_CHECK(a == b && a == c, "[", op, "] operands must share one dtype, got ", a, ", ", b,
                 " and ", c);
-  KESTREL_CHECK(a == DType::Float32 || a == DType::Float64 || a == DType::BFloat16, "[", op,
-                "] computes in float32, float64 or bfloat16, got ", a);
+  KESTREL_CHECK(is_floating(a), "[", op, "] computes in floating point, got ", a);
 }
 
-/// Float32 may stand beside bfloat16 data.
+/// Float32 may stand beside data of two bytes.
 inline void check_conv2d_dtype_beside(const char* op, const char* name, DType dtype, DType data) {
-  KESTREL_CHECK(dtype == data || (data == DType::BFloat16 && dtype == DType::Float32), "[", op,
-                "] ", name, " must be ", data, ", got ", dtype);
+  KESTREL_CHECK(dtype == data || (is_half(data) && dtype == DType::Float32), "[", op, "] ", name,
+                " must be ", data, ", got ", dtype);
 }
 
 inline int64_t conv2d_output_side(int64_t in, int64_t kernel, int64_t stride, int64_t pad,

@@ -20,18 +20,14 @@ inline MatmulSizes check_matmul(ConstView a, ConstView b, ConstView c, const Mat
                 p.trans_a ? " transposed" : "", " times ", b.shape, p.trans_b ? " transposed" : "",
                 " does not make ", c.shape);
   KESTREL_CHECK(
-      a.dtype == b.dtype &&
-          (c.dtype == a.dtype || (a.dtype == DType::BFloat16 && c.dtype == DType::Float32)),
+      a.dtype == b.dtype && (c.dtype == a.dtype || (is_half(a.dtype) && c.dtype == DType::Float32)),
       "[matmul] operands must share one dtype, got ", a.dtype, ", ", b.dtype, " and ", c.dtype);
   if (p.bias) {
     KESTREL_CHECK(p.bias.shape == Shape{n}, "[matmul] bias must be (", n, "), got ", p.bias.shape);
-    KESTREL_CHECK(
-        p.bias.dtype == a.dtype || (a.dtype == DType::BFloat16 && p.bias.dtype == DType::Float32),
-        "[matmul] bias must be ", a.dtype, ", got ", p.bias.dtype);
+    KESTREL_CHECK(p.bias.dtype == a.dtype || (is_half(a.dtype) && p.bias.dtype == DType::Float32),
+                  "[matmul] bias must be ", a.dtype, ", got ", p.bias.dtype);
   }
-  KESTREL_CHECK(
-      a.dtype == DType::Float32 || a.dtype == DType::Float64 || a.dtype == DType::BFloat16,
-      "[matmul] computes in float32, float64 or bfloat16, got ", a.dtype);
+  KESTREL_CHECK(is_floating(a.dtype), "[matmul] computes in floating point, got ", a.dtype);
   return {m, n, k};
 }
 

@@ -20,6 +20,7 @@ bool runs_as_gemm(const Conv2dGeometry& g, DType dtype) {
 void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView residual,
                     View output, const Conv2dParams& params) {
   const Conv2dGeometry g = check_conv2d_forward(input, weight, bias, residual, output, params);
+  check_cpu_product("conv2d", input.dtype);
   if (output.numel() == 0) return;
   if (input.dtype == DType::BFloat16 &&
       conv2d_forward_onednn(g, input, weight, bias, residual, output, params.relu,
@@ -39,6 +40,7 @@ void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView
 void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_input,
                           const Conv2dParams& params) {
   const Conv2dGeometry g = check_conv2d_backward_data(grad_output, weight, grad_input, params);
+  check_cpu_product("conv2d_backward_data", grad_output.dtype);
   if (grad_input.numel() == 0) return;
   if (grad_output.dtype == DType::BFloat16 &&
       conv2d_backward_data_onednn(g, grad_output, weight, grad_input, params.weight_key)) {
@@ -57,6 +59,7 @@ void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_w
                              View grad_bias, const Conv2dParams& params) {
   const Conv2dGeometry g =
       check_conv2d_backward_weights(input, grad_output, grad_weight, grad_bias, params);
+  check_cpu_product("conv2d_backward_weights", input.dtype);
   if (grad_bias && g.outputs > 0) conv2d_backward_bias(grad_output, grad_bias);
   if (grad_weight.numel() == 0) return;
   if (input.dtype == DType::BFloat16 &&

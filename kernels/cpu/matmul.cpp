@@ -124,6 +124,7 @@ void multiply_packed(const T* a, const T* b, C* c, int64_t m, int64_t n, int64_t
 
 void matmul(ConstView a, ConstView b, View c, const MatmulParams& p) {
   const auto [m, n, k] = check_matmul(a, b, c, p);
+  check_cpu_product("matmul", a.dtype);
   if (c.numel() == 0) return;
   if (a.dtype == DType::Float64) {
     multiply(a.as<double>(), b.as<double>(), c.as<double>(), m, n, k, p);

@@ -121,13 +121,15 @@ void add_channels(ConstView map, ConstView channels, View out, Stream stream) {
 
 void sum_channels(ConstView map, View channels, Stream stream) {
   const ChannelMap shape = check_channels("sum_channels", map, channels);
-  visit_map("sum_channels", map.dtype, channels.dtype, [&]<class T, class C>(T, C) {
+  const auto sum = [&]<class T, class C>(T, C) {
     const T* from = map.as<T>();
     visit_pack<T>(is_packed(from, shape.channels), [&]<int N>(std::integral_constant<int, N>) {
       reduce_channels<T, N>(shape, MapSums<T>{from}, StoreSum<Accumulate<T>, C>{channels.as<C>()},
                             stream);
     });
-  });
+  };
+  visit_product(map.dtype, "sum_channels",
+                [&]<class T>(T) { visit_channels<T>("sum_channels", channels.dtype, sum); });
 }
 
 void fold_batch_norm(ConstView weight, ConstView gamma, ConstView beta, ConstView mean,

@@ -173,7 +173,7 @@ void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView
   const Conv2dGeometry g = check_conv2d_forward(input, weight, bias, residual, output, params);
   if (output.numel() == 0) return;
   const auto own = [&] {
-    visit_compute(input.dtype, "conv2d", [&]<class T>(T) {
+    visit_product(input.dtype, "conv2d", [&]<class T>(T) {
       const auto epilogue = make_epilogue<T>(output, residual, bias, params.relu);
       if (is_depthwise(g)) {
         depthwise_forward(g, input.as<T>(), weight.as<T>(), epilogue, stream);
@@ -193,7 +193,7 @@ void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_inp
   const Conv2dGeometry g = check_conv2d_backward_data(grad_output, weight, grad_input, params);
   if (grad_input.numel() == 0) return;
   const auto own = [&] {
-    visit_compute(grad_output.dtype, "conv2d_backward_data", [&]<class T>(T) {
+    visit_product(grad_output.dtype, "conv2d_backward_data", [&]<class T>(T) {
       const auto epilogue = make_epilogue<T>(grad_input);
       if (is_depthwise(g)) {
         depthwise_backward_data(g, grad_output.as<T>(), weight.as<T>(), epilogue, stream);
@@ -216,7 +216,7 @@ void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_w
   if (grad_bias && g.outputs > 0) sum_channels(grad_output, grad_bias, stream);
   if (grad_weight.numel() == 0) return;
   const auto own = [&] {
-    visit_compute(input.dtype, "conv2d_backward_weights", [&]<class T>(T) {
+    visit_product(input.dtype, "conv2d_backward_weights", [&]<class T>(T) {
       const auto epilogue = make_epilogue<T>(grad_weight);
       if (is_depthwise(g)) {
         depthwise_backward_weights(g, input.as<T>(), grad_output.as<T>(), epilogue, stream);

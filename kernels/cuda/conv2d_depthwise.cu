@@ -211,17 +211,23 @@ template void depthwise_forward(const Conv2dGeometry&, const double*, const doub
                                 const Epilogue<double>&, Stream);
 template void depthwise_forward(const Conv2dGeometry&, const bfloat16*, const bfloat16*,
                                 const Epilogue<bfloat16>&, Stream);
+template void depthwise_forward(const Conv2dGeometry&, const float16*, const float16*,
+                                const Epilogue<float16>&, Stream);
 template void depthwise_backward_data(const Conv2dGeometry&, const float*, const float*,
                                       const Epilogue<float>&, Stream);
 template void depthwise_backward_data(const Conv2dGeometry&, const double*, const double*,
                                       const Epilogue<double>&, Stream);
 template void depthwise_backward_data(const Conv2dGeometry&, const bfloat16*, const bfloat16*,
                                       const Epilogue<bfloat16>&, Stream);
+template void depthwise_backward_data(const Conv2dGeometry&, const float16*, const float16*,
+                                      const Epilogue<float16>&, Stream);
 template void depthwise_backward_weights(const Conv2dGeometry&, const float*, const float*,
                                          const Epilogue<float>&, Stream);
 template void depthwise_backward_weights(const Conv2dGeometry&, const double*, const double*,
                                          const Epilogue<double>&, Stream);
 template void depthwise_backward_weights(const Conv2dGeometry&, const bfloat16*, const bfloat16*,
                                          const Epilogue<bfloat16>&, Stream);
+template void depthwise_backward_weights(const Conv2dGeometry&, const float16*, const float16*,
+                                         const Epilogue<float16>&, Stream);
 
 }  // namespace kestrel::gpu

@@ -63,5 +63,7 @@ template void join_splits<double>(const double*, int64_t, int64_t, int64_t, bool
                                   const Epilogue<double>&, Stream);
 template void join_splits<bfloat16>(const float*, int64_t, int64_t, int64_t, bool,
                                     const Epilogue<bfloat16>&, Stream);
+template void join_splits<float16>(const float*, int64_t, int64_t, int64_t, bool,
+                                   const Epilogue<float16>&, Stream);
 
 }  // namespace kestrel::gpu

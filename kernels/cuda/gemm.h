@@ -15,8 +15,8 @@
 ///   BackwardDataProduct      patches of the output gradient  * weight, tap by tap
 ///   BackwardWeightsProduct   output gradient^T               * patches of the input
 ///
-/// bfloat16 runs on tensor cores with float32 sums, float32 and float64 on ordinary ones. The order
-/// of additions depends on the sizes alone.
+/// bfloat16 and float16 run on tensor cores with float32 sums, float32 and float64 on ordinary
+/// ones. The order of additions depends on the sizes alone.
 namespace kestrel::gpu {
 
 /// Where row (image, y, x) of a result begins in the output, in elements.
@@ -82,8 +82,8 @@ template <class T>
 void join_splits(const Accumulate<T>* partial, int64_t splits, int64_t count, int64_t channels,
                  bool packed, const Epilogue<T>& epilogue, Stream stream);
 
-/// One product: on ordinary cores, T float32 or float64, and on tensor cores, T bfloat16 or
-/// (aligned operands only) float32 as tf32.
+/// One product: on ordinary cores, T float32 or float64, and on tensor cores, T bfloat16, float16
+/// or (aligned operands only) float32 as tf32.
 template <class T, class A, class B>
 void multiply_simt(const Product<A, B>& product, const GemmPlan& plan, const Epilogue<T>& epilogue,
                    Stream stream);
@@ -111,7 +111,7 @@ void gemm(std::span<const Product<A, B>> products, int64_t count, int64_t channe
   const auto multiply = [&](const Epilogue<T>& end, int64_t split_stride) {
     for (Product<A, B> product : products) {
       product.rows.split_stride = split_stride;
-      if constexpr (std::is_same_v<T, bfloat16>) {
+      if constexpr (is_half(dtype_of<T>)) {
         multiply_mma(product, plan, end, stream);
       } else if constexpr (std::is_same_v<T, float>) {
         if (options.tf32 && aligned) {

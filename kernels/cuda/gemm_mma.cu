@@ -31,6 +31,9 @@ __device__ void multiply(float (&sum)[4], const uint32_t (&a)[4], const uint32_t
                          bfloat16) {
   mma_m16n8k16_bf16(sum, a, b);
 }
+__device__ void multiply(float (&sum)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], float16) {
+  mma_m16n8k16_f16(sum, a, b);
+}
 __device__ void multiply(float (&sum)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], float) {
   mma_m16n8k8_tf32(sum, a, b);
 }
@@ -216,7 +219,7 @@ void multiply_mma(const Product<A, B>& product, const GemmPlan& plan, const Epil
     start<128, true>(product, plan, epilogue, stream);
   } else if (plan.aligned) {
     start<64, true>(product, plan, epilogue, stream);
-  } else if constexpr (std::is_same_v<T, bfloat16>) {
+  } else if constexpr (is_half(dtype_of<T>)) {
     start<64, false>(product, plan, epilogue, stream);
   }
 }
@@ -229,6 +232,14 @@ template void multiply_mma(const BackwardWeightsProduct<bfloat16>&, const GemmPl
                            const Epilogue<bfloat16>&, Stream);
 template void multiply_mma(const TransposedProduct<bfloat16>&, const GemmPlan&,
                            const Epilogue<bfloat16>&, Stream);
+template void multiply_mma(const ForwardProduct<float16>&, const GemmPlan&,
+                           const Epilogue<float16>&, Stream);
+template void multiply_mma(const BackwardDataProduct<float16>&, const GemmPlan&,
+                           const Epilogue<float16>&, Stream);
+template void multiply_mma(const BackwardWeightsProduct<float16>&, const GemmPlan&,
+                           const Epilogue<float16>&, Stream);
+template void multiply_mma(const TransposedProduct<float16>&, const GemmPlan&,
+                           const Epilogue<float16>&, Stream);
 template void multiply_mma(const ForwardProduct<float>&, const GemmPlan&, const Epilogue<float>&,
                            Stream);
 template void multiply_mma(const BackwardDataProduct<float>&, const GemmPlan&,

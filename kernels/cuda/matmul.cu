@@ -47,7 +47,7 @@ void matmul(ConstView a, ConstView b, View c, const MatmulParams& p, Stream stre
   if (c.numel() == 0) return;
   const GemmSize size{m, n, k};
   const auto own = [&] {
-    visit_compute(a.dtype, "matmul", [&]<class T>(T) {
+    visit_product(a.dtype, "matmul", [&]<class T>(T) {
       const ConstView sum = p.accumulate ? ConstView(c) : ConstView{};
       multiply(a.as<T>(), b.as<T>(), size, p, make_epilogue<T>(c, sum, p.bias, p.relu), stream);
     });

@@ -76,6 +76,11 @@ float bfloat16_at(uint32_t word, int half) {
   return __builtin_bit_cast(float, bits);
 }
 
+float float16_at(uint32_t word, int half) {
+  const auto bits = static_cast<uint16_t>(half ? word >> 16 : word & 0xffffu);
+  return static_cast<float>(__builtin_bit_cast(_Float16, bits));
+}
+
 /// The 10 bits of mantissa that tensor cores read of a float.
 float as_tf32(uint32_t word) {
   return __builtin_bit_cast(float, word & 0xffffe000u);
@@ -86,14 +91,13 @@ struct Fragments {
   uint32_t b[2];
 };
 
-}  // namespace
-
-// PTX ISA, "Matrix fragments for mma.m16n8k16" (bf16): with group = lane / 4 and t = lane % 4,
-// a0 holds row group, columns 2t and 2t + 1; a1 row group + 8; a2 and a3 the same rows, columns +
-// 8; b0 rows 2t and 2t + 1 of column group, b1 rows + 8; c0, c1 row group, columns 2t and 2t + 1;
+// PTX ISA, "Matrix fragments for mma.m16n8k16" (bf16 and f16): with group = lane / 4 and t = lane %
+// 4, a0 holds row group, columns 2t and 2t + 1; a1 row group + 8; a2 and a3 the same rows, columns
+// + 8; b0 rows 2t and 2t + 1 of column group, b1 rows + 8; c0, c1 row group, columns 2t and 2t + 1;
 // c2, c3 row group + 8.
-void mma_m16n8k16_bf16(float* d, const uint32_t* a, const uint32_t* b, const float* c,
-                       Location where) {
+template <float (*value_at)(uint32_t word, int half)>
+void mma_m16n8k16(float* d, const uint32_t* a, const uint32_t* b, const float* c,
+                  const Location& where) {
   Fragments mine;
   std::memcpy(mine.a, a, sizeof(mine.a));
   std::memcpy(mine.b, b, sizeof(mine.b));
@@ -109,13 +113,24 @@ void mma_m16n8k16_bf16(float* d, const uint32_t* a, const uint32_t* b, const flo
     for (uint32_t k = 0; k < 16; ++k) {
       const auto left = value_of<Fragments>(all, row % 8 * 4 + k % 8 / 2);
       const auto right = value_of<Fragments>(all, column * 4 + k % 8 / 2);
-      const float x = bfloat16_at(left.a[(row >= 8 ? 1 : 0) + (k >= 8 ? 2 : 0)], k % 2);
-      const float y = bfloat16_at(right.b[k >= 8 ? 1 : 0], k % 2);
+      const float x = value_at(left.a[(row >= 8 ? 1 : 0) + (k >= 8 ? 2 : 0)], k % 2);
+      const float y = value_at(right.b[k >= 8 ? 1 : 0], k % 2);
       sum += x * y;
     }
     result[i] = sum;
   }
   std::memcpy(d, result, sizeof(result));
+}
+
+}  // namespace
+
+void mma_m16n8k16_bf16(float* d, const uint32_t* a, const uint32_t* b, const float* c,
+                       Location where) {
+  mma_m16n8k16<bfloat16_at>(d, a, b, c, where);
+}
+void mma_m16n8k16_f16(float* d, const uint32_t* a, const uint32_t* b, const float* c,
+                      Location where) {
+  mma_m16n8k16<float16_at>(d, a, b, c, where);
 }
 
 // m16n8k8 (tf32): a0 row group, column t; a1 row group + 8; a2, a3 columns + 4; b0 row t of column

@@ -68,9 +68,11 @@ const CudaConv kConvs[] = {
 /// Against the CPU's results in float64 on the same, rounded, operands.
 class Conv2dCuda : public CudaTwin {
  protected:
-  /// Some hundred terms of size about 1; bfloat16 rounds the result by up to 2^-9.
+  /// Some hundred terms of size about 1; bfloat16 rounds the result by up to 2^-9, float16 2^-12.
   static double tolerance(DType dtype) {
-    return dtype == DType::Float64 ? 1e-13 : (dtype == DType::Float32 ? 2e-6 : 4e-3);
+    if (dtype == DType::Float64) return 1e-13;
+    if (dtype == DType::Float32) return 2e-6;
+    return dtype == DType::Float16 ? 5e-4 : 4e-3;
   }
 
   static Tensor normal(const Shape& shape, DType dtype, uint64_t seed) {
@@ -143,6 +145,8 @@ TEST_F(Conv2dCuda, AsOnTheCpu) {
     check(c, DType::Float64, DType::Float64);
     check(c, DType::BFloat16, DType::BFloat16);
     check(c, DType::BFloat16, DType::Float32);
+    check(c, DType::Float16, DType::Float16);
+    check(c, DType::Float16, DType::Float32);
   }
 }
 
@@ -150,6 +154,7 @@ TEST_F(Conv2dCuda, AtAddressesUnfitForVectors) {
   for (const CudaConv& c : kConvs) {
     check(c, DType::Float32, DType::Float32, 1);
     check(c, DType::BFloat16, DType::BFloat16, 3);
+    check(c, DType::Float16, DType::Float16, 3);
   }
 }
 

@@ -145,5 +145,14 @@ TEST(Conv2d, RefusesWhatDoesNotFit) {
   EXPECT_THROW(cpu::conv2d_backward_data(output.view(), weight.view(), other.view(), pad), Error);
 }
 
+TEST(Conv2d, LeavesFloat16ToGpus) {
+  Data<float16> input(Shape{1, 8, 8, 16}), weight(Shape{32, 3, 3, 16}), output(Shape{1, 8, 8, 32});
+  const Conv2dParams pad{.pad_h = 1, .pad_w = 1};
+  EXPECT_THROW(cpu::conv2d_forward(input.view(), weight.view(), {}, {}, output.view(), pad), Error);
+  EXPECT_THROW(cpu::conv2d_backward_data(output.view(), weight.view(), input.view(), pad), Error);
+  EXPECT_THROW(cpu::conv2d_backward_weights(input.view(), output.view(), weight.view(), {}, pad),
+               Error);
+}
+
 }  // namespace
 }  // namespace kestrel

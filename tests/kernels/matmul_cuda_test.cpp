@@ -67,6 +67,8 @@ TEST_F(MatmulCuda, AsOnTheCpu) {
       check(s, flags, DType::Float64, DType::Float64, 1e-14);
       check(s, flags, DType::BFloat16, DType::BFloat16, 4e-3);
       check(s, flags, DType::BFloat16, DType::Float32, 2e-6);
+      check(s, flags, DType::Float16, DType::Float16, 5e-4);
+      check(s, flags, DType::Float16, DType::Float32, 2e-6);
     }
     for (const int flags : {4, 8, 16}) check(s, flags, DType::Float32, DType::Float32, 2e-6);
   }

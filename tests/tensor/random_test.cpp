@@ -104,5 +104,24 @@ TEST(Random, FillDrawsInRowMajorOrder) {
   }
 }
 
+TEST(Random, FillLeavesTheStreamWhereDrawingDoes) {
+  for (const int64_t drawn : {0, 1, 2, 3, 4, 5}) {
+    for (const int64_t n : {0, 1, 3, 5000}) {
+      Philox random(11, 2, 3), same(11, 2, 3);
+      for (int64_t i = 0; i < drawn; ++i) EXPECT_EQ(random.next(), same.next());
+      Tensor normal = Tensor::empty({n}, DType::Float64), uniform = Tensor::empty({n});
+      fill_normal(normal, 1, 2, random);
+      fill_uniform(uniform, 0, 7, random);
+      for (const double value : normal.values<double>()) {
+        EXPECT_DOUBLE_EQ(value, 1 + 2 * same.normal());
+      }
+      for (const float value : uniform.values<float>()) {
+        EXPECT_EQ(value, static_cast<float>(same.uniform(0, 7)));
+      }
+      EXPECT_EQ(random.next(), same.next()) << drawn << " drawn, filled " << n;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace kestrel

@@ -108,6 +108,8 @@ std::shared_ptr<const Call> make_call(void (*kernel)(P...), void** arguments,
 // Tensor cores and asynchronous copies, with PTX's fragment layouts.
 void mma_m16n8k16_bf16(float* d, const uint32_t* a, const uint32_t* b, const float* c,
                        Location where = Location::current());
+void mma_m16n8k16_f16(float* d, const uint32_t* a, const uint32_t* b, const float* c,
+                      Location where = Location::current());
 void mma_m16n8k8_tf32(float* d, const uint32_t* a, const uint32_t* b, const float* c,
                       Location where = Location::current());
 void ldmatrix_x4(uint32_t* registers, const void* row, bool transposed,
