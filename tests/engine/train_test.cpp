@@ -296,6 +296,9 @@ TEST_F(TrainTest, MemoryStaysFlatOverTwoHundredSteps) {
   };
   train_detector(config, options);
   ASSERT_EQ(megabytes.size(), 20U);
+#ifdef __SANITIZE_ADDRESS__
+  return;  // It keeps what was freed for a while; leaks are LeakSanitizer's to find.
+#endif
   // Behind the first checkpoint, whose copies a thread writes, nothing is added: images in flight
   // differ by a megabyte or so.
   EXPECT_LE(megabytes.back(), megabytes[4] + 2) << ::testing::PrintToString(megabytes);
