@@ -48,14 +48,13 @@ Variable batch_norm(const Variable& x, const Variable& weight, const Variable& b
                 [x = x.data(), y = options.relu ? y : Tensor(), mean, variance,
                  weight = weight.data(), params](std::span<Tensor> grads, const NeedsGrad& needs) {
                   Tensor& grad = grads[0];
-                  const auto like = [](const Tensor& t) { return Tensor::empty_like(t); };
                   Tensor grad_x, grad_weight, grad_bias, grad_residual;
-                  if (needs[1]) grad_weight = like(mean);
-                  if (needs[2]) grad_bias = like(mean);
+                  if (needs[1]) grad_weight = Tensor::empty_like(mean);
+                  if (needs[2]) grad_bias = Tensor::empty_like(mean);
                   const bool masked_residual = needs[3] && params.relu;
                   const bool in_place = grad.unique();
-                  if (needs[0]) grad_x = in_place && !needs[3] ? grad : like(grad);
-                  if (masked_residual) grad_residual = in_place ? grad : like(grad);
+                  if (needs[0]) grad_x = in_place && !needs[3] ? grad : Tensor::empty_like(grad);
+                  if (masked_residual) grad_residual = in_place ? grad : Tensor::empty_like(grad);
                   run(grad.device(), cpu::batch_norm_backward, gpu::batch_norm_backward, x.view(),
                       y.view(), grad.cview(), mean.view(), variance.view(), weight.view(),
                       grad_x.view(), grad_residual.view(), grad_weight.view(), grad_bias.view(),

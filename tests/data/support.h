@@ -12,6 +12,8 @@
 #include <kestrel/data/image.h>
 #include <kestrel/kernels/log.h>
 
+#include "../support/error_of.h"
+
 namespace kestrel::test {
 
 /// A directory that is gone afterwards.
@@ -68,17 +70,6 @@ class Warnings {
   std::vector<std::string> texts_;
   WarningSink previous_;
 };
-
-/// What f throws as E, or "" where it does not.
-template <class E, class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "";
-}
 
 inline bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

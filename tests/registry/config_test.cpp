@@ -148,7 +148,7 @@ TEST_F(ConfigFiles, CyclesAndMissingFilesAreNamed) {
               Config::load(folder_ / "none.yaml");
             }).find("cannot be read"),
             std::string::npos);
-  EXPECT_NE(test::error_of<UsageError>([&] { Config::load(folder_); }), "no error");
+  EXPECT_NE(test::error_of<UsageError>([&] { Config::load(folder_); }), "");
 }
 
 TEST_F(ConfigFiles, ReferencesToBasesAndToTheFile) {

@@ -172,15 +172,15 @@ TEST(CocoReader, BrokenResultsAreNamed) {
 TEST(CocoReader, BrokenJsonIsAnError) {
   const std::string good =
       R"([{"image_id": 7, "category_id": 3, "score": 1, "bbox": [1, 2, 3, 4]}])";
-  EXPECT_EQ(result_error(good), "nothing was thrown");
+  EXPECT_EQ(result_error(good), "");
   for (size_t length = 0; length < good.size(); ++length)
-    EXPECT_NE(result_error(good.substr(0, length)), "nothing was thrown") << length;
+    EXPECT_NE(result_error(good.substr(0, length)), "") << length;
   for (const char* text : {"", " ", "nope", "[}", "[1,]", "[] []", "[{\"score\": NaN}]",
                            "[{\"score\": 1e999}]", "[{\"score\" 1}]", "[\xff]"})
-    EXPECT_NE(result_error(text), "nothing was thrown") << text;
+    EXPECT_NE(result_error(text), "") << text;
   const std::string truths = truths_with("");
   for (size_t length = 0; length < truths.size(); ++length)
-    EXPECT_NE(truth_error(truths.substr(0, length)), "nothing was thrown") << length;
+    EXPECT_NE(truth_error(truths.substr(0, length)), "") << length;
 }
 
 TEST(CocoReader, ReadsFiles) {
