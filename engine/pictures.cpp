@@ -1,25 +1,44 @@
 #include <kestrel/engine/pictures.h>
 
 #include <algorithm>
+#include <ranges>
+#include <vector>
 
 #include <kestrel/engine/plots/canvas.h>
 
 namespace kestrel {
 namespace {
 
-void draw_caption(Canvas& canvas, const DrawnBox& item, double font, const Image& image) {
-  const Colour colour = box_colour(item.label);
-  const bool light = 0.3 * colour.r + 0.6 * colour.g + 0.1 * colour.b > 0.5;
-  const TextStyle style{.size = font, .bold = true, .colour = light ? Colour{} : kWhite};
-  const double pad = font * 0.25;
-  const double width = canvas.text_width(item.caption, style) + 2 * pad;
-  const double height = font + pad;
+struct Caption {
+  Rect area;
+  TextStyle style;
+};
+
+/// Nothing overlaps what has no width.
+bool overlap(const Rect& a, const Rect& b) {
+  return a.width > 0 && b.width > 0 && a.x < b.right() && b.x < a.right() && a.y < b.bottom() && b.y < a.bottom();
+}
+
+/// Above the box, else inside its upper or below its lower edge: the first place in the picture
+/// that no caption before has; where there is none, the first in the picture.
+Rect place_caption(const Box& box, double width, double height, const Image& image,
+                   const std::vector<Caption>& before) {
   const double x =
-      std::clamp<double>(item.box.x1, 0, std::max(0.0, static_cast<double>(image.width) - width));
-  const double above = item.box.y1 - height;
-  const double y = above >= 0 ? above : std::max<double>(0, item.box.y1);
-  canvas.fill_rect({x, y, width, height}, colour.with_alpha(0.85));
-  canvas.text(x + pad, y + font * 0.95, item.caption, style);
+      std::clamp<double>(box.x1, 0, std::max(0.0, static_cast<double>(image.width) - width));
+  std::vector<Rect> places;
+  for (const double y : {box.y1 - height, static_cast<double>(box.y1),
+                         static_cast<double>(box.y2), box.y2 - height}) {
+    if (y >= 0 && y + height <= static_cast<double>(image.height)) {
+      places.push_back({x, y, width, height});
+    }
+  }
+  if (places.empty()) return {x, std::max<double>(0, box.y1), width, height};
+  const auto taken = [&](const Rect& place) {
+    return std::any_of(before.begin(), before.end(),
+                       [&](const Caption& other) { return overlap(place, other.area); });
+  };
+  const auto found = std::find_if_not(places.begin(), places.end(), taken);
+  return found == places.end() ? places.front() : *found;
 }
 
 }  // namespace
@@ -29,12 +48,25 @@ Image draw_boxes(const Image& image, std::span<const DrawnBox> boxes) {
   const auto side = static_cast<double>(std::min(image.width, image.height));
   const double line = std::max(1.5, side / 250);
   const double font = std::max(9.0, side / 32);
+  const double pad = font * 0.25;
+  std::vector<Caption> captions;
   for (const DrawnBox& item : boxes) {
+    const Colour colour = box_colour(item.label);
+    const bool light = 0.3 * colour.r + 0.6 * colour.g + 0.1 * colour.b > 0.5;
+    const TextStyle style{.size = font, .bold = true, .colour = light ? Colour{} : kWhite};
+    const double width =
+        item.caption.empty() ? 0 : canvas.text_width(item.caption, style) + 2 * pad;
+    captions.push_back({place_caption(item.box, width, font + pad, image, captions), style});
+  }
+  for (const DrawnBox& item : std::views::reverse(boxes)) {
     canvas.stroke_rect({item.box.x1, item.box.y1, item.box.width(), item.box.height()},
                        box_colour(item.label), line, item.dashed);
   }
-  for (const DrawnBox& item : boxes) {
-    if (!item.caption.empty()) draw_caption(canvas, item, font, image);
+  for (size_t i = boxes.size(); i-- > 0;) {
+    if (boxes[i].caption.empty()) continue;
+    const auto& [area, style] = captions[i];
+    canvas.fill_rect(area, box_colour(boxes[i].label).with_alpha(0.85));
+    canvas.text(area.x + pad, area.y + font * 0.95, boxes[i].caption, style);
   }
   return canvas.to_image();
 }

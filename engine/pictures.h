@@ -14,11 +14,12 @@ namespace kestrel {
 struct DrawnBox {
   Box box;
   int64_t label = 0;    ///< Chooses the colour.
-  std::string caption;  ///< Above the box; empty: none.
+  std::string caption;  ///< At the box; empty: none.
   bool dashed = false;
 };
 
-/// A copy of the picture with boxes and captions. Line width and text follow the picture's size.
+/// A copy of the picture with boxes and captions, the first on top: give the best score first. A
+/// caption gives way to those before it. Line width and text follow the picture's size.
 Image draw_boxes(const Image& image, std::span<const DrawnBox> boxes);
 
 /// Pictures side by side in rows of `columns`, each scaled to fit a cell, on a dark ground, with a

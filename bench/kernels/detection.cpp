@@ -86,9 +86,10 @@ Job top_k(const Spec& s, Device device) {
   const Tensor logits = normal({s["n"]}, s.dtype, device, -4, 1);
   Tensor indices = Tensor::empty({s["k"]}, DType::Int64, device);
   Tensor values = Tensor::empty({s["k"]}, DType::Float32, device);
+  Tensor count = Tensor::empty({1}, DType::Int64, device);
   return {[=]() mutable {
             run(device, cpu::select_above, gpu::select_above, logits.view(), -2.94F, indices.view(),
-                values.view());
+                values.view(), count.view());
           },
           0, bytes_of({logits})};
 }

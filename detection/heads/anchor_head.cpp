@@ -150,7 +150,8 @@ std::vector<Detections> AnchorHead::predict(const HeadOutputs& outputs,
     height = std::max(height, meta.pad_height);
     width = std::max(width, meta.pad_width);
   }
-  const AnchorGrid grid = anchor_generator_->grid(sizes, height, width);
+  const Device device = metas.empty() ? Device::cpu() : outputs.cls_scores[0].data().device();
+  const AnchorGrid grid = anchor_generator_->grid(sizes, height, width, device);
   std::vector<Detections> result;
   for (size_t image = 0; image < metas.size(); ++image) {
     const auto i = static_cast<int64_t>(image);

@@ -57,7 +57,7 @@ struct DenseTestOptions {
   }
 };
 
-/// What a dense head says of one image at one level.
+/// What a dense head says of one image at one level. All levels and tensors are on one device.
 struct LevelPredictions {
   Tensor logits;   ///< (n, C) float32 or bfloat16, before the sigmoid.
   Tensor deltas;   ///< (n, 4) float32 or bfloat16.
@@ -66,7 +66,8 @@ struct LevelPredictions {
 
 /// Objects in one image, by descending score. Logits are compared with the logit of score_thr, and
 /// only what is left is scored and decoded. A NaN logit is no candidate, and a box that is not
-/// finite is dropped. With `rescale`, boxes are in pixels of the original image.
+/// finite is dropped. With `rescale`, boxes are in pixels of the original image. Runs on the device
+/// of the predictions; what it returns is on the CPU.
 Detections dense_postprocess(const std::vector<LevelPredictions>& levels, const ImageMeta& meta,
                              const BBoxCoder& coder, const DenseTestOptions& options, bool rescale);
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include <kestrel/kernels/common/candidate.h>
 #include <kestrel/kernels/common/candidate_select_checks.h>
 #include <kestrel/kernels/common/score_order.h>
 #include <kestrel/kernels/parallel.h>
@@ -44,12 +45,12 @@ void collect(const T* logits, int64_t begin, int64_t end, float threshold,
 
 }  // namespace
 
-int64_t select_above(ConstView logits, float threshold, View indices, View values) {
-  check_select_above(logits, indices, values);
+void select_above(ConstView logits, float threshold, View indices, View values, View count) {
+  check_select_above(logits, indices, values, count);
   const int64_t most = indices.numel();
   const int64_t n = logits.numel();
   std::vector<std::vector<uint64_t>> found(static_cast<size_t>((n + kGrain - 1) / kGrain));
-  int64_t count = 0;
+  int64_t& place = *count.as<int64_t>() = 0;
   visit_logits(logits, [&]<class T>(const T* x) {
     parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
       std::vector<uint64_t>& keys = found[static_cast<size_t>(begin / kGrain)];
@@ -62,11 +63,10 @@ int64_t select_above(ConstView logits, float threshold, View indices, View value
     std::sort(keys.begin(), keys.end());
     for (const uint64_t key : keys) {
       const int64_t index = index_of_key(key);
-      indices.as<int64_t>()[count] = index;
-      values.as<float>()[count++] = static_cast<float>(x[index]);
+      indices.as<int64_t>()[place] = index;
+      values.as<float>()[place++] = static_cast<float>(x[index]);
     }
   });
-  return count;
 }
 
 void select_rows(ConstView logits, View rows) {
@@ -89,6 +89,25 @@ void select_rows(ConstView logits, View rows) {
   keep_smallest(keys, rows.numel());
   std::sort(keys.begin(), keys.end());
   for (size_t i = 0; i < keys.size(); ++i) rows.as<int64_t>()[i] = index_of_key(keys[i]);
+}
+
+void split_positions(ConstView positions, int64_t columns, View rows, View remainders) {
+  check_split_positions(positions, columns, rows, remainders);
+  for (int64_t i = 0; i < positions.numel(); ++i) {
+    rows.as<int64_t>()[i] = positions.as<int64_t>()[i] / columns;
+    remainders.as<int64_t>()[i] = positions.as<int64_t>()[i] % columns;
+  }
+}
+
+void score_candidates(ConstView boxes, ConstView logits, const CandidateParams& params, View out,
+                      View scores) {
+  check_score_candidates(boxes, logits, params, out, scores);
+  for (int64_t i = 0; i < logits.numel(); ++i) {
+    const ScoredBox scored = score_candidate(geometry::load_box(boxes.as<float>() + 4 * i),
+                                             logits.as<float>()[i], params);
+    geometry::store_box(scored.box, out.as<float>() + 4 * i);
+    scores.as<float>()[i] = scored.score;
+  }
 }
 
 }  // namespace kestrel::cpu

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <limits>
 
+#include <kestrel/kernels/common/candidate.h>
 #include <kestrel/kernels/common/candidate_select_checks.h>
 #include <kestrel/kernels/common/score_order.h>
+#include <kestrel/kernels/cuda/box_rows.h>
 #include <kestrel/kernels/cuda/fill.h>
 #include <kestrel/kernels/cuda/pack.h>
 #include <kestrel/kernels/cuda/scan.h>
@@ -181,8 +183,11 @@ class SmallestKeys {
 
 template <class T>
 __global__ void write_pairs_kernel(int64_t k, const uint64_t* keys, const Selection* selection,
-                                   const T* logits, int64_t* indices, float* values) {
-  for (const int64_t i : grid_stride(std::min(k, int64_t{selection->collected}))) {
+                                   const T* logits, int64_t* indices, float* values,
+                                   int64_t* count) {
+  const int64_t found = std::min(k, int64_t{selection->collected});
+  if (blockIdx.x == 0 && threadIdx.x == 0) *count = found;
+  for (const int64_t i : grid_stride(found)) {
     const int64_t index = index_of_key(keys[i]);
     indices[i] = index;
     values[i] = static_cast<float>(logits[index]);
@@ -214,31 +219,49 @@ __global__ void write_rows_kernel(int64_t k, const uint64_t* keys, int64_t* rows
   for (const int64_t i : grid_stride(k)) rows[i] = index_of_key(keys[i]);
 }
 
+__global__ void split_kernel(int64_t k, const int64_t* positions, int64_t columns, int64_t* rows,
+                             int64_t* remainders) {
+  for (const int64_t i : grid_stride(k)) {
+    rows[i] = positions[i] / columns;
+    remainders[i] = positions[i] % columns;
+  }
+}
+
+template <bool packed>
+__global__ void score_kernel(int64_t k, const float* boxes, const float* logits,
+                             CandidateParams params, float* out, float* scores) {
+  for (const int64_t i : grid_stride(k)) {
+    const ScoredBox scored = score_candidate(load_row<packed>(boxes, i), logits[i], params);
+    store_row<packed>(scored.box, out, i);
+    scores[i] = scored.score;
+  }
+}
+
 template <class T, int size>
-int64_t select_vectors(const T* logits, int64_t n, float threshold, int64_t k, int64_t* indices,
-                       float* values, Stream stream) {
+void select_vectors(const T* logits, int64_t n, float threshold, int64_t k, int64_t* indices,
+                    float* values, int64_t* count, Stream stream) {
   const LogitKeys<T, size> source{vectors<size>(logits), threshold};
   const SmallestKeys smallest(source, n / size, n, k, stream);
   launch_1d(write_pairs_kernel<T>, k, stream, smallest.get(), smallest.selection(), logits, indices,
-            values);
-  Selection selection;
-  copy_to_host(&selection, smallest.selection(), sizeof(selection), stream);
-  return std::min(k, int64_t{selection.collected});
+            values, count);
 }
 
 }  // namespace
 
-int64_t select_above(ConstView logits, float threshold, View indices, View values, Stream stream) {
-  check_select_above(logits, indices, values);
+void select_above(ConstView logits, float threshold, View indices, View values, View count,
+                  Stream stream) {
+  check_select_above(logits, indices, values, count);
   const int64_t n = logits.numel();
   const int64_t k = std::min(n, indices.numel());
-  if (k == 0) return 0;
-  int64_t count = 0;
+  if (k == 0) {
+    fill(count.as<int64_t>(), 1, int64_t{0}, stream);
+    return;
+  }
   visit_logits(logits, [&]<class T>(const T* x) {
     const auto select = is_packed(x, n) ? select_vectors<T, Pack<T>::kSize> : select_vectors<T, 1>;
-    count = select(x, n, threshold, k, indices.as<int64_t>(), values.as<float>(), stream);
+    select(x, n, threshold, k, indices.as<int64_t>(), values.as<float>(), count.as<int64_t>(),
+           stream);
   });
-  return count;
 }
 
 void select_rows(ConstView logits, View rows, Stream stream) {
@@ -259,6 +282,21 @@ void select_rows(ConstView logits, View rows, Stream stream) {
   });
   const SmallestKeys smallest(StoredKeys{keys.get()}, n, n, k, stream);
   launch_1d(write_rows_kernel, k, stream, smallest.get(), rows.as<int64_t>());
+}
+
+void split_positions(ConstView positions, int64_t columns, View rows, View remainders,
+                     Stream stream) {
+  check_split_positions(positions, columns, rows, remainders);
+  launch_1d(split_kernel, positions.numel(), stream, positions.as<int64_t>(), columns,
+            rows.as<int64_t>(), remainders.as<int64_t>());
+}
+
+void score_candidates(ConstView boxes, ConstView logits, const CandidateParams& params, View out,
+                      View scores, Stream stream) {
+  check_score_candidates(boxes, logits, params, out, scores);
+  const bool packed = is_packed(boxes.as<float>(), 4) && is_packed(out.as<float>(), 4);
+  launch_1d(packed ? score_kernel<true> : score_kernel<false>, logits.numel(), stream,
+            boxes.as<float>(), logits.as<float>(), params, out.as<float>(), scores.as<float>());
 }
 
 }  // namespace kestrel::gpu

@@ -3,11 +3,17 @@
 
 namespace kestrel::gpu {
 
-int64_t select_above(ConstView, float, View, View, Stream) {
+void select_above(ConstView, float, View, View, View, Stream) {
   no_cuda("select_above");
 }
 void select_rows(ConstView, View, Stream) {
   no_cuda("select_rows");
+}
+void split_positions(ConstView, int64_t, View, View, Stream) {
+  no_cuda("split_positions");
+}
+void score_candidates(ConstView, ConstView, const CandidateParams&, View, View, Stream) {
+  no_cuda("score_candidates");
 }
 
 }  // namespace kestrel::gpu

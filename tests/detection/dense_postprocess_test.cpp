@@ -44,6 +44,7 @@ class DensePostprocess : public test::OnDevice {
     for (LevelPredictions& level : levels) {
       level.logits = level.logits.to(device());
       level.deltas = level.deltas.to(device());
+      level.anchors = level.anchors.to(device());
     }
     return dense_postprocess(levels, meta, DeltaXYWHBBoxCoder(), options, rescale);
   }
@@ -94,7 +95,9 @@ TEST(CandidateSelect, FindsTheTopLogitsAboveAThresholdInOrder) {
   for (const int64_t most : {int64_t{0}, int64_t{1}, int64_t{50}, int64_t{200000}}) {
     Tensor indices = Tensor::empty({most}, DType::Int64);
     Tensor values = Tensor::empty({most});
-    const int64_t count = cpu::select_above(logits.view(), -0.5f, indices.view(), values.view());
+    Tensor found = Tensor::empty({1}, DType::Int64);
+    cpu::select_above(logits.view(), -0.5f, indices.view(), values.view(), found.view());
+    const int64_t count = found.item<int64_t>();
     ASSERT_EQ(count, std::min(most, static_cast<int64_t>(want.size())));
     for (int64_t i = 0; i < count; ++i) {
       ASSERT_EQ(indices.data<int64_t>()[i], want[static_cast<size_t>(i)]);

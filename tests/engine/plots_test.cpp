@@ -301,5 +301,43 @@ TEST(Plots, ContactSheet) {
   EXPECT_NO_THROW(contact_sheet({}, {}, 4, 300, 300));
 }
 
+/// Pixels of the colour of a label.
+int64_t pixels_of(const Image& image, int64_t label) {
+  const Colour colour = box_colour(label);
+  const auto near = [](uint8_t value, double want) { return std::abs(value - 255 * want) < 3; };
+  int64_t count = 0;
+  for (size_t i = 0; i + 2 < image.pixels.size(); i += 3) {
+    const uint8_t* p = image.pixels.data() + i;
+    count += near(p[0], colour.r) && near(p[1], colour.g) && near(p[2], colour.b);
+  }
+  return count;
+}
+
+TEST(Plots, TheFirstOfSeveralBoxesIsOnTop) {
+  const Image ground = Canvas(1000, 800, kWhite).to_image();
+  const Box box{100, 100, 900, 700};
+  const Image one = draw_boxes(ground, std::vector<DrawnBox>{{box, 0}});
+  const Image both = draw_boxes(ground, std::vector<DrawnBox>{{box, 0}, {box, 1}});
+  EXPECT_GT(pixels_of(one, 0), 3000);
+  EXPECT_EQ(pixels_of(both, 0), pixels_of(one, 0));
+  EXPECT_EQ(pixels_of(both, 1), 0);
+}
+
+TEST(Plots, CaptionsOfBoxesInOnePlaceDoNotHideEachOther) {
+  const Image ground = Canvas(200, 150, {0, 0, 0}).to_image();
+  const auto dark = [](const Image& image) {  // what no caption covers
+    return std::count(image.pixels.begin(), image.pixels.end(), 0);
+  };
+  const Box box{40, 40, 160, 120};
+  std::vector<DrawnBox> boxes;
+  for (const int64_t captions : {1, 2, 3, 4}) {
+    boxes.push_back({box, 0, "a caption"});
+    const int64_t before = dark(draw_boxes(ground, std::span(boxes).first(boxes.size() - 1)));
+    EXPECT_LT(dark(draw_boxes(ground, boxes)), before - 500) << captions;
+  }
+  boxes.push_back({box, 0, "no room"});
+  keep(draw_boxes(ground, boxes), "captions");
+}
+
 }  // namespace
 }  // namespace kestrel

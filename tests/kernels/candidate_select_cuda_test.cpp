@@ -19,13 +19,16 @@ class CandidateSelectCuda : public CudaTwin {
                  << logits.numel() << " logits above " << threshold << ", " << most << " at most");
     Tensor want = Tensor::empty({most}, DType::Int64);
     Tensor want_values = Tensor::empty({most});
-    const int64_t count =
-        cpu::select_above(logits.view(), threshold, want.view(), want_values.view());
+    Tensor found = Tensor::empty({1}, DType::Int64);
+    cpu::select_above(logits.view(), threshold, want.view(), want_values.view(), found.view());
+    const int64_t count = found.item<int64_t>();
     const Tensor x = upload(logits, shift);
     Tensor got = Tensor::empty({most}, DType::Int64, Device::cuda(0));
     Tensor got_values = Tensor::empty({most}, DType::Float32, Device::cuda(0));
-    ASSERT_EQ(gpu::select_above(x.view(), threshold, got.view(), got_values.view(), stream()),
-              count);
+    Tensor got_found = Tensor::empty({1}, DType::Int64, Device::cuda(0));
+    gpu::select_above(x.view(), threshold, got.view(), got_values.view(), got_found.view(),
+                      stream());
+    ASSERT_EQ(got_found.to(Device::cpu()).item<int64_t>(), count);
     expect_same_bits(got.slice(0, count), want.slice(0, count));
     expect_same_bits(got_values.slice(0, count), want_values.slice(0, count));
   }
@@ -89,6 +92,40 @@ TEST_F(CandidateSelectCuda, RanksTheSameRows) {
   }
 }
 
+TEST_F(CandidateSelectCuda, MakesTheSameCandidates) {
+  for (const int64_t n : {0, 1, 33, 1000}) {
+    Tensor boxes = random_normal({n, 4}, DType::Float32, 10, 0, 50);
+    for (int64_t i = 0; i < boxes.numel(); i += 7) boxes.data<float>()[i] = static_cast<float>(kNan);
+    const Tensor logits = random_normal({n}, DType::Float32, 11, 0);
+    const CandidateParams params{2, 0.5f, 0.25f};
+    Tensor want = Tensor::empty_like(boxes), want_scores = Tensor::empty_like(logits);
+    cpu::score_candidates(boxes.view(), logits.view(), params, want.view(), want_scores.view());
+    for (const int64_t shift : {0, 1}) {
+      const Tensor x = upload(boxes, shift), y = upload(logits);
+      Tensor got = Tensor::empty_like(x), got_scores = Tensor::empty_like(y);
+      gpu::score_candidates(x.view(), y.view(), params, got.view(), got_scores.view(), stream());
+      expect_same_bits(got, want);
+      const Tensor scores = got_scores.to(Device::cpu());
+      for (int64_t i = 0; i < n; ++i) {
+        EXPECT_NEAR(scores.data<float>()[i], want_scores.data<float>()[i], 1e-6) << i;
+      }
+    }
+  }
+}
+
+TEST_F(CandidateSelectCuda, SplitsTheSamePositions) {
+  const Tensor positions = Tensor::from<int64_t>({0, 79, 80, 81, 16127999, 5}, {6});
+  Tensor want = Tensor::empty_like(positions), want_classes = Tensor::empty_like(positions);
+  cpu::split_positions(positions.view(), 80, want.view(), want_classes.view());
+  EXPECT_EQ(want.data<int64_t>()[4], 201599);
+  EXPECT_EQ(want_classes.data<int64_t>()[4], 79);
+  const Tensor x = upload(positions);
+  Tensor got = Tensor::empty_like(x), got_classes = Tensor::empty_like(x);
+  gpu::split_positions(x.view(), 80, got.view(), got_classes.view(), stream());
+  expect_same_bits(got, want);
+  expect_same_bits(got_classes, want_classes);
+}
+
 TEST_F(CandidateSelectCuda, DoesNotDependOnBlockOrSchedule) {
   const Tensor logits = ties({5000}, 8);
   for_each_setting([&] {
@@ -99,8 +136,17 @@ TEST_F(CandidateSelectCuda, DoesNotDependOnBlockOrSchedule) {
 
 TEST_F(CandidateSelectCuda, RefusesWhatDoesNotFit) {
   Tensor two = Tensor::empty({2}, DType::Int64), three = Tensor::empty({3});
-  const Tensor logits = random_normal({1, 5}, DType::Float32, 9, -1);
-  EXPECT_THROW(gpu::select_above(logits.view(), 0, two.view(), three.view(), stream()), Error);
+  Tensor logits = random_normal({1, 5}, DType::Float32, 9, -1);
+  EXPECT_THROW(
+      gpu::select_above(logits.view(), 0, two.view(), three.view(), two.slice(0, 1).view(), stream()),
+      Error);
+  EXPECT_THROW(
+      gpu::select_above(logits.view(), 0, two.view(), three.slice(0, 2).view(), two.view(), stream()),
+      Error);
+  EXPECT_THROW(gpu::split_positions(two.view(), 0, two.view(), two.view(), stream()), Error);
+  EXPECT_THROW(gpu::score_candidates(logits.view(), three.view(), {}, logits.view(), three.view(),
+                                     stream()),
+               Error);
   EXPECT_THROW(gpu::select_rows(logits.view(), two.view(), stream()), Error);
 }
 
