@@ -42,15 +42,21 @@ def random_boxes(n, largest):
 
 def conv2d(s, dtype, which="forward"):
     x = feature_map(s, dtype)
-    weight = (torch.randn(s["o"], s["c"], s["k"], s["k"]) * 0.05).to(dtype).to(memory_format=torch.channels_last)
+    groups = s.get("groups", 1)
+    weight = (torch.randn(s["o"], s["c"] // groups, s["k"], s["k"]) * 0.05).to(dtype).to(memory_format=torch.channels_last)
     bias = torch.randn(s["o"]).to(dtype)
     stride, pad = s.get("stride", 1), s.get("pad", s["k"] // 2)
     if which == "forward":
-        return lambda: F.relu_(F.conv2d(x, weight, bias, stride, pad))
-    grad = torch.randn_like(F.conv2d(x, weight, None, stride, pad))
+        return lambda: F.relu_(F.conv2d(x, weight, bias, stride, pad, 1, groups))
+    grad = torch.randn_like(F.conv2d(x, weight, None, stride, pad, 1, groups))
     mask = [which == "data", which == "weights", which == "weights"]
     return lambda: torch.ops.aten.convolution_backward(
-        grad, x, weight, [s["o"]], [stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1, mask)
+        grad, x, weight, [s["o"]], [stride] * 2, [pad] * 2, [1, 1], False, [0, 0], groups, mask)
+
+
+def simple(make):
+    """An operator of one map."""
+    return lambda s, dtype: (lambda x: lambda: make(x, s))(feature_map(s, dtype))
 
 
 def batch_norm_backward(s, dtype):
@@ -118,11 +124,6 @@ def optimizer(s, make):
     return make(params).step
 
 
-def simple(make):
-    """An operator of one map."""
-    return lambda s, dtype: (lambda x: lambda: make(x, s))(feature_map(s, dtype))
-
-
 def linear(s, dtype):
     x, weight, bias = torch.randn(s["n"], s["c"]).to(dtype), torch.randn(s["o"], s["c"]).to(dtype), torch.randn(s["o"]).to(dtype)
     return lambda: F.linear(x, weight, bias)
@@ -136,6 +137,65 @@ def add(s, dtype):
 def batch_norm(s, dtype):
     x, weight, bias = feature_map(s, dtype), torch.ones(s["c"]), torch.zeros(s["c"])
     return lambda: F.batch_norm(x, None, None, weight, bias, training=True)
+
+
+def gradient(make_input, forward):
+    """The gradient alone of an operator by its input."""
+    def peer(s, dtype):
+        x = make_input(s, dtype).requires_grad_()
+        with torch.enable_grad():
+            y = forward(x, s)
+        grad = torch.randn_like(y)
+        return lambda: torch.autograd.grad(y, x, grad, retain_graph=True)
+    return peer
+
+
+def giou_loss(s, dtype):
+    pred, target = random_boxes(s["n"], 400).requires_grad_(), random_boxes(s["n"], 400)
+
+    def step():
+        pred.grad = None
+        torchvision.ops.generalized_box_iou_loss(pred, target, reduction="sum").backward()
+    return step
+
+
+def box_encode(s, dtype):
+    from torchvision.models.detection._utils import encode_boxes
+    anchors, weights = random_boxes(s["n"], 400), torch.ones(4)
+    return lambda: encode_boxes(anchors, anchors, weights)
+
+
+def top_rows(s, dtype):
+    logits = torch.randn(s["n"], s["classes"]) - 4
+    return lambda: logits.amax(1).topk(s["k"])
+
+
+def gather_rows(s, dtype):
+    x, rows = torch.randn(s["n"], s["width"]), torch.randint(0, s["n"], (s["rows"],))
+    return lambda: x[rows]
+
+
+def scatter_add_rows(s, dtype):
+    x, rows = torch.randn(s["rows"], s["width"]), torch.randint(0, s["n"], (s["rows"],))
+    return lambda: torch.zeros(s["n"], s["width"]).index_add_(0, rows, x)
+
+
+def image_normalize(s, dtype):
+    x = torch.full((s["n"], s["h"], s["w"], s["c"]), 128, dtype=torch.uint8)
+    mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
+    return lambda: (x - mean) / std
+
+
+def clip_grad_norm(s, dtype):
+    grads = [torch.nn.Parameter(torch.zeros(min(1 << 20, s["parameters"] - i))) for i in range(0, s["parameters"], 1 << 20)]
+    for p in grads:
+        p.grad = torch.randn_like(p)
+    return lambda: torch.nn.utils.clip_grad_norm_(grads, 1.0)
+
+
+def ema(s, dtype):
+    averages, values = ([torch.randn(min(1 << 20, s["parameters"] - i)) for i in range(0, s["parameters"], 1 << 20)] for _ in range(2))
+    return lambda: torch._foreach_lerp_(averages, values, 1e-3)
 
 
 def group_norm(s, dtype):
@@ -198,12 +258,31 @@ PEERS = {
     "linear": linear,
     "relu": simple(lambda x, s: F.relu(x)),
     "add": add,
+    "relu_backward": gradient(feature_map, lambda x, s: F.relu(x)),
+    "scale": simple(lambda x, s: x * 0.5),
+    "sum": simple(lambda x, s: x.sum()),
+    "broadcast": simple(lambda x, s: x.fill_(2)),
+    "fill": simple(lambda x, s: x.fill_(1)),
+    "random_uniform": simple(lambda x, s: x.uniform_()),
+    "random_normal": simple(lambda x, s: x.normal_()),
+    "gather_rows": gather_rows,
+    "scatter_add_rows": scatter_add_rows,
+    "add_channels": simple(lambda x, s: x + torch.zeros(s["c"], 1, 1)),
+    "sum_channels": simple(lambda x, s: x.sum((0, 2, 3))),
+    "image_normalize": image_normalize,
+    "nhwc_to_nchw": simple(lambda x, s: x.contiguous(memory_format=torch.contiguous_format)),
     "cast_to_bfloat16": simple(lambda x, s: x.to(torch.bfloat16)),
     "nchw_to_nhwc": lambda s, dtype: (lambda x: lambda: x.contiguous(memory_format=torch.channels_last))(
         torch.randn(s["n"], s["c"], s["h"], s["w"])),
     "batch_norm": batch_norm,
     "batch_norm_backward": batch_norm_backward,
     "group_norm": group_norm,
+    "group_norm_backward": gradient(feature_map, lambda x, s: F.group_norm(x, s["groups"])),
+    "max_pool2d_backward": gradient(feature_map, lambda x, s: F.max_pool2d(x, s["k"], s["stride"], s["pad"])),
+    "avg_pool2d": simple(lambda x, s: F.avg_pool2d(x, s["k"], s["stride"])),
+    "avg_pool2d_backward": gradient(feature_map, lambda x, s: F.avg_pool2d(x, s["k"], s["stride"])),
+    "upsample_nearest_backward": gradient(feature_map, lambda x, s: F.interpolate(x, scale_factor=2)),
+    "upsample_bilinear_backward": gradient(feature_map, lambda x, s: F.interpolate(x, scale_factor=2, mode="bilinear")),
     "max_pool2d": simple(lambda x, s: F.max_pool2d(x, s["k"], s["stride"], s["pad"])),
     "upsample_nearest_add": upsample_nearest_add,
     "upsample_bilinear": simple(lambda x, s: F.interpolate(x, scale_factor=2, mode="bilinear")),
@@ -211,6 +290,11 @@ PEERS = {
     "focal_loss": focal_loss,
     "softmax_cross_entropy": cross_entropy,
     "smooth_l1_loss": smooth_l1_loss,
+    "giou_loss": giou_loss,
+    "box_encode": box_encode,
+    "top_rows": top_rows,
+    "softmax_cross_entropy_backward": gradient(
+        lambda s, dtype: torch.randn(s["n"], s["classes"]), lambda x, s: F.cross_entropy(x, torch.zeros(s["n"], dtype=torch.int64))),
     "box_decode": box_decode,
     "top_k": top_k,
     "nms": nms,
@@ -219,10 +303,12 @@ PEERS = {
     "roi_pool": roi_pool,
     "deform_conv2d": deform_conv2d,
     "box_iou": box_iou,
+    "ema": ema,
+    "clip_grad_norm": clip_grad_norm,
     "sgd": lambda s, dtype: optimizer(s, lambda p: torch.optim.SGD(p, lr=1e-4, momentum=0.9, weight_decay=1e-4)),
     "adamw": lambda s, dtype: optimizer(s, lambda p: torch.optim.AdamW(p, lr=1e-4, weight_decay=1e-4)),
 }
-WITH_GRADIENT = {"focal_loss", "smooth_l1_loss", "roi_align_backward"}
+WITH_GRADIENT = {"focal_loss", "smooth_l1_loss", "giou_loss", "roi_align_backward"}
 
 
 def main():

@@ -16,7 +16,8 @@ struct Caption {
 
 /// Nothing overlaps what has no width.
 bool overlap(const Rect& a, const Rect& b) {
-  return a.width > 0 && b.width > 0 && a.x < b.right() && b.x < a.right() && a.y < b.bottom() && b.y < a.bottom();
+  return a.width > 0 && b.width > 0 && a.x < b.right() && b.x < a.right() && a.y < b.bottom() &&
+         b.y < a.bottom();
 }
 
 /// Above the box, else inside its upper or below its lower edge: the first place in the picture
@@ -26,8 +27,8 @@ Rect place_caption(const Box& box, double width, double height, const Image& ima
   const double x =
       std::clamp<double>(box.x1, 0, std::max(0.0, static_cast<double>(image.width) - width));
   std::vector<Rect> places;
-  for (const double y : {box.y1 - height, static_cast<double>(box.y1),
-                         static_cast<double>(box.y2), box.y2 - height}) {
+  for (const double y : {box.y1 - height, static_cast<double>(box.y1), static_cast<double>(box.y2),
+                         box.y2 - height}) {
     if (y >= 0 && y + height <= static_cast<double>(image.height)) {
       places.push_back({x, y, width, height});
     }

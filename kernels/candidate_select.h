@@ -6,8 +6,8 @@
 #include <kestrel/kernels/stream.h>
 #include <kestrel/kernels/view.h>
 
-/// Finds the few promising predictions among the logits of a dense head, without computing scores of
-/// the others, and makes candidates for non-maximum suppression of them. Nobody waits for a GPU.
+/// Finds the few promising predictions among the logits of a dense head, without computing scores
+/// of the others, and makes candidates for non-maximum suppression of them. Nobody waits for a GPU.
 namespace kestrel {
 
 /// The score of a candidate that is none. Its box is zero, so that it suppresses nothing.

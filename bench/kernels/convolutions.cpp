@@ -22,7 +22,7 @@ Convolution convolution(const Spec& s, Device device) {
   const auto side = [&](int64_t in) {
     return (in + 2 * c.params.pad_h - s["k"]) / c.params.stride_h + 1;
   };
-  c.input = normal({s["n"], s["h"], s["w"], s["c"]}, s.dtype, device);
+  c.input = normal(map_of(s), s.dtype, device);
   c.weight = normal({s["o"], s["k"], s["k"], s["c"] / c.params.groups}, s.dtype, device, 0, 0.05);
   c.bias = normal({s["o"]}, DType::Float32, device);
   c.output = normal({s["n"], side(s["h"]), side(s["w"]), s["o"]}, s.dtype, device);

@@ -1,6 +1,7 @@
 // What detection adds: assignment, losses, coding, selection, suppression.
 
 #include <kestrel/kernels/anchor_assign.h>
+#include <kestrel/kernels/anchor_targets.h>
 #include <kestrel/kernels/box_coder.h>
 #include <kestrel/kernels/box_loss.h>
 #include <kestrel/kernels/candidate_select.h>
@@ -26,6 +27,54 @@ Job anchor_assign(const Spec& s, Device device) {
                 truths.view(), AssignParams{}, assigned.view(), max_iou.view());
           },
           0, bytes_of({anchors, truths, assigned, max_iou})};
+}
+
+/// The pyramid of an image that is 1 / 8, 1 / 16 ... of it, nine anchors a cell.
+std::vector<AnchorLevel> pyramid() {
+  std::vector<AnchorLevel> levels;
+  int64_t begin = 0;
+  for (int64_t stride = 8; stride <= 128; stride *= 2) {
+    const auto cells = [&](double side) {
+      return (static_cast<int64_t>(side) + stride - 1) / stride;
+    };
+    levels.push_back({begin, cells(kHeight), cells(kWidth), 9, stride});
+    begin += levels.back().size();
+  }
+  return levels;
+}
+
+/// What the anchors of a pyramid are to predict: which count, and the targets of an assignment.
+Job anchor_targets(const Spec& s, Device device) {
+  const std::vector<AnchorLevel> levels = pyramid();
+  const int64_t n = levels.back().begin + levels.back().size();
+  const Tensor anchors = boxes(n, kHeight, kWidth, 400, device);
+  const Tensor truths = boxes(s["truths"], kHeight, kWidth, 400, device);
+  const Tensor classes = integers(s["truths"], 0, 80, device);
+  const Tensor assigned = integers(n, -1, s["truths"] + 1, device);
+  const Tensor image = Tensor::from<int64_t>({800, 1344, 800, 1333}, {4}).to(device);
+  Tensor valid = Tensor::empty({n}, DType::UInt8, device);
+  Tensor labels = Tensor::empty({n}, DType::Int64, device);
+  Tensor label_weights = Tensor::empty({n}, DType::Float32, device);
+  Tensor rows = Tensor::empty({n, 4}, DType::Float32, device);
+  Tensor targets = Tensor::empty({n, 4}, DType::Float32, device);
+  Tensor box_weights = Tensor::empty({n}, DType::Float32, device);
+  Tensor positives = Tensor::zeros({}, DType::Float64, device);
+  return {[=]() mutable {
+            run(device, cpu::anchor_flags, gpu::anchor_flags, anchors.view(),
+                std::span<const AnchorLevel>(levels), image.view(), int64_t{0}, valid.view());
+            const AnchorTargetViews views{.labels = labels.view(),
+                                          .label_weights = label_weights.view(),
+                                          .anchors = rows.view(),
+                                          .boxes = targets.view(),
+                                          .box_weights = box_weights.view(),
+                                          .positives = positives.view()};
+            run(device, cpu::anchor_targets, gpu::anchor_targets, assigned.view(), anchors.view(),
+                classes.view(), truths.view(), std::span<const AnchorLevel>(levels),
+                AnchorTargetParams{.num_classes = 80}, views);
+          },
+          0,
+          bytes_of({anchors, valid, assigned, anchors, labels, label_weights, rows, targets,
+                    box_weights})};
 }
 
 /// Loss and gradient.
@@ -54,6 +103,37 @@ Job softmax_cross_entropy(const Spec& s, Device device) {
           0, bytes_of({logits, labels, losses, sums})};
 }
 
+Job softmax_cross_entropy_backward(const Spec& s, Device device) {
+  const Tensor logits = normal({s["n"], s["classes"]}, s.dtype, device);
+  const Tensor labels = integers(s["n"], 0, s["classes"], device);
+  const Tensor sums = Tensor::full({s["n"]}, 5, DType::Float32, device);
+  const Tensor grad_losses = Tensor::full({s["n"]}, 1, DType::Float32, device);
+  Tensor grad = Tensor::empty(logits.shape(), s.dtype, device);
+  return {[=]() mutable {
+            run(device, cpu::softmax_cross_entropy_backward, gpu::softmax_cross_entropy_backward,
+                logits.view(), labels.view(), ConstView{}, ConstView{}, sums.view(),
+                grad_losses.view(), 1.0, int64_t{-100}, grad.view());
+          },
+          0, bytes_of({logits, labels, sums, grad_losses, grad})};
+}
+
+/// Of class labels: the loss, then the gradient.
+Job binary_cross_entropy(const Spec& s, Device device) {
+  const Tensor logits = normal({s["n"], s["classes"]}, s.dtype, device);
+  const Tensor labels = integers(s["n"], 0, s["classes"] + 1, device);
+  Tensor losses = Tensor::empty(logits.shape(), DType::Float32, device);
+  Tensor grad = Tensor::empty(logits.shape(), s.dtype, device);
+  return {[=]() mutable {
+            run(device, cpu::binary_cross_entropy_forward, gpu::binary_cross_entropy_forward,
+                logits.view(), labels.view(), ConstView{}, ConstView{}, int64_t{-100},
+                losses.view());
+            run(device, cpu::binary_cross_entropy_backward, gpu::binary_cross_entropy_backward,
+                logits.view(), labels.view(), ConstView{}, ConstView{}, losses.cview(), 1.0,
+                int64_t{-100}, grad.view());
+          },
+          0, bytes_of({logits, losses, logits, losses, grad})};
+}
+
 Job box_loss_of(const Spec& s, Device device, BoxLossKind kind) {
   const Tensor pred = boxes(s["n"], kHeight, kWidth, 400, device);
   const Tensor target = normal({s["n"], 4}, DType::Float32, device, 400, 100);
@@ -68,6 +148,33 @@ Job box_loss_of(const Spec& s, Device device, BoxLossKind kind) {
 
 Job smooth_l1_loss(const Spec& spec, Device device) {
   return box_loss_of(spec, device, BoxLossKind::SmoothL1);
+}
+
+Job giou_loss(const Spec& spec, Device device) {
+  return box_loss_of(spec, device, BoxLossKind::GIoU);
+}
+
+Job box_encode(const Spec& s, Device device) {
+  const Tensor anchors = boxes(s["n"], kHeight, kWidth, 400, device);
+  Tensor deltas = Tensor::empty({s["n"], 4}, DType::Float32, device);
+  return {[=]() mutable {
+            run(device, cpu::box_encode, gpu::box_encode, anchors.view(), anchors.view(),
+                DeltaParams{}, deltas.view());
+          },
+          0, bytes_of({anchors, anchors, deltas})};
+}
+
+Job box_decode_backward(const Spec& s, Device device) {
+  const Tensor anchors = boxes(s["n"], kHeight, kWidth, 400, device);
+  const Tensor deltas = normal({s["n"], 4}, DType::Float32, device, 0, 0.2);
+  const Tensor grad = normal({s["n"], 4}, DType::Float32, device);
+  Tensor grad_deltas = Tensor::empty({s["n"], 4}, DType::Float32, device);
+  return {[=]() mutable {
+            run(device, cpu::box_decode_backward, gpu::box_decode_backward, anchors.view(),
+                deltas.view(), grad.view(), DeltaParams{}, ClipSize{kWidth, kHeight},
+                grad_deltas.view());
+          },
+          0, bytes_of({anchors, deltas, grad, grad_deltas})};
 }
 
 Job box_decode(const Spec& s, Device device) {
@@ -94,6 +201,34 @@ Job top_k(const Spec& s, Device device) {
           0, bytes_of({logits})};
 }
 
+/// The `k` rows with the best class.
+Job top_rows(const Spec& s, Device device) {
+  const Tensor logits = normal({s["n"], s["classes"]}, s.dtype, device, -4, 1);
+  Tensor rows = Tensor::empty({s["k"]}, DType::Int64, device);
+  return {[=]() mutable {
+            run(device, cpu::select_rows, gpu::select_rows, logits.view(), rows.view());
+          },
+          0, bytes_of({logits})};
+}
+
+/// Rows and classes of selected positions; then boxes and scores of what was decoded there.
+Job score_candidates(const Spec& s, Device device) {
+  const Tensor positions = integers(s["n"], 0, 1 << 24, device);
+  const Tensor decoded = boxes(s["n"], kHeight, kWidth, 400, device);
+  const Tensor logits = normal({s["n"]}, DType::Float32, device);
+  Tensor rows = Tensor::empty({s["n"]}, DType::Int64, device);
+  Tensor labels = Tensor::empty({s["n"]}, DType::Int64, device);
+  Tensor out = Tensor::empty(decoded.shape(), DType::Float32, device);
+  Tensor scores = Tensor::empty({s["n"]}, DType::Float32, device);
+  return {[=]() mutable {
+            run(device, cpu::split_positions, gpu::split_positions, positions.view(), int64_t{80},
+                rows.view(), labels.view());
+            run(device, cpu::score_candidates, gpu::score_candidates, decoded.view(), logits.view(),
+                CandidateParams{}, out.view(), scores.view());
+          },
+          0, bytes_of({positions, rows, labels, decoded, logits, out, scores})};
+}
+
 Job nms(const Spec& s, Device device) {
   const Tensor candidates = boxes(s["n"], kHeight, kWidth, 100, device);
   const Tensor scores = normal({s["n"]}, DType::Float32, device);
@@ -111,11 +246,19 @@ Job nms(const Spec& s, Device device) {
 
 Operators detection_operators() {
   return {{"anchor_assign", anchor_assign},
+          {"anchor_targets", anchor_targets},
           {"focal_loss", focal_loss},
           {"softmax_cross_entropy", softmax_cross_entropy},
+          {"softmax_cross_entropy_backward", softmax_cross_entropy_backward},
+          {"binary_cross_entropy", binary_cross_entropy},
           {"smooth_l1_loss", smooth_l1_loss},
+          {"giou_loss", giou_loss},
+          {"box_encode", box_encode},
           {"box_decode", box_decode},
+          {"box_decode_backward", box_decode_backward},
           {"top_k", top_k},
+          {"top_rows", top_rows},
+          {"score_candidates", score_candidates},
           {"nms", nms}};
 }
 

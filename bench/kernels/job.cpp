@@ -51,12 +51,17 @@ Spec parse_spec(const std::string& line) {
 const Operators& operators() {
   static const Operators all = [] {
     Operators result = convolution_operators();
+    result.merge(elementwise_operators());
     result.merge(feature_map_operators());
     result.merge(detection_operators());
     result.merge(region_operators());
     return result;
   }();
   return all;
+}
+
+Shape map_of(const Spec& spec) {
+  return {spec["n"], spec["h"], spec["w"], spec["c"]};
 }
 
 Tensor normal(const Shape& shape, DType dtype, Device device, double mean, double std) {

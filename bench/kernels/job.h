@@ -35,6 +35,7 @@ struct Job {
 using MakeJob = Job (*)(const Spec&, Device);
 using Operators = std::map<std::string, MakeJob>;
 Operators convolution_operators();
+Operators elementwise_operators();
 Operators feature_map_operators();
 Operators detection_operators();
 Operators region_operators();
@@ -42,6 +43,8 @@ Operators region_operators();
 /// All of them.
 const Operators& operators();
 
+/// The shape of its feature map, n x h x w x c.
+Shape map_of(const Spec& spec);
 /// Normal numbers on the device.
 Tensor normal(const Shape& shape, DType dtype, Device device, double mean = 0, double std = 1);
 /// (n, 4) float32 boxes in a picture of this size, sides of 8 to `largest`, on the device.

@@ -32,8 +32,8 @@ Tensor take_rows(const Tensor& source, const Tensor& rows) {
 /// The anchors with the best classes, best first.
 LevelPredictions best_anchors(const LevelPredictions& level, int64_t most) {
   const int64_t n = level.logits.size(0);
-  Tensor rows = Tensor::empty({most > 0 ? std::min(most, n) : n}, DType::Int64,
-                              level.logits.device());
+  Tensor rows =
+      Tensor::empty({most > 0 ? std::min(most, n) : n}, DType::Int64, level.logits.device());
   run(rows.device(), cpu::select_rows, gpu::select_rows, level.logits.view(), rows.view());
   return {take_rows(level.logits, rows), take_rows(level.deltas, rows),
           take_rows(level.anchors, rows)};
@@ -95,16 +95,15 @@ struct Pool {
 Detections suppress(const Pool& pool, const DenseTestOptions& options) {
   const Device device = pool.scores.device();
   Tensor kept = Tensor::empty({pool.size()}, DType::Int64, device);
-  const int64_t count =
-      run(device, cpu::nms, gpu::nms, pool.boxes.view(), pool.scores.view(),
-          options.nms.class_agnostic ? ConstView{} : pool.labels.view(),
-          NmsParams{options.nms.iou_threshold, options.max_per_img}, kept.view());
+  const int64_t count = run(device, cpu::nms, gpu::nms, pool.boxes.view(), pool.scores.view(),
+                            options.nms.class_agnostic ? ConstView{} : pool.labels.view(),
+                            NmsParams{options.nms.iou_threshold, options.max_per_img}, kept.view());
   kept = kept.slice(0, count);
   const Tensor scores = take_rows(pool.scores, kept).to(Device::cpu());
   const auto values = scores.values<float>();
   // Those that are no candidates have the lowest score.
-  const auto found = static_cast<int64_t>(
-      std::find(values.begin(), values.end(), kNoCandidate) - values.begin());
+  const auto found =
+      static_cast<int64_t>(std::find(values.begin(), values.end(), kNoCandidate) - values.begin());
   kept = kept.slice(0, found);
   return {take_rows(pool.boxes, kept).to(Device::cpu()), scores.slice(0, found),
           take_rows(pool.labels, kept).to(Device::cpu())};

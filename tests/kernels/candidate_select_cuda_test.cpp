@@ -95,7 +95,8 @@ TEST_F(CandidateSelectCuda, RanksTheSameRows) {
 TEST_F(CandidateSelectCuda, MakesTheSameCandidates) {
   for (const int64_t n : {0, 1, 33, 1000}) {
     Tensor boxes = random_normal({n, 4}, DType::Float32, 10, 0, 50);
-    for (int64_t i = 0; i < boxes.numel(); i += 7) boxes.data<float>()[i] = static_cast<float>(kNan);
+    for (int64_t i = 0; i < boxes.numel(); i += 7)
+      boxes.data<float>()[i] = static_cast<float>(kNan);
     const Tensor logits = random_normal({n}, DType::Float32, 11, 0);
     const CandidateParams params{2, 0.5f, 0.25f};
     Tensor want = Tensor::empty_like(boxes), want_scores = Tensor::empty_like(logits);
@@ -137,16 +138,16 @@ TEST_F(CandidateSelectCuda, DoesNotDependOnBlockOrSchedule) {
 TEST_F(CandidateSelectCuda, RefusesWhatDoesNotFit) {
   Tensor two = Tensor::empty({2}, DType::Int64), three = Tensor::empty({3});
   Tensor logits = random_normal({1, 5}, DType::Float32, 9, -1);
-  EXPECT_THROW(
-      gpu::select_above(logits.view(), 0, two.view(), three.view(), two.slice(0, 1).view(), stream()),
-      Error);
-  EXPECT_THROW(
-      gpu::select_above(logits.view(), 0, two.view(), three.slice(0, 2).view(), two.view(), stream()),
-      Error);
-  EXPECT_THROW(gpu::split_positions(two.view(), 0, two.view(), two.view(), stream()), Error);
-  EXPECT_THROW(gpu::score_candidates(logits.view(), three.view(), {}, logits.view(), three.view(),
-                                     stream()),
+  EXPECT_THROW(gpu::select_above(logits.view(), 0, two.view(), three.view(), two.slice(0, 1).view(),
+                                 stream()),
                Error);
+  EXPECT_THROW(gpu::select_above(logits.view(), 0, two.view(), three.slice(0, 2).view(), two.view(),
+                                 stream()),
+               Error);
+  EXPECT_THROW(gpu::split_positions(two.view(), 0, two.view(), two.view(), stream()), Error);
+  EXPECT_THROW(
+      gpu::score_candidates(logits.view(), three.view(), {}, logits.view(), three.view(), stream()),
+      Error);
   EXPECT_THROW(gpu::select_rows(logits.view(), two.view(), stream()), Error);
 }
 

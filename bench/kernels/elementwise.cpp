@@ -1,0 +1,216 @@
+// What is done to every element of a tensor, to its rows, and to all parameters.
+
+#include <algorithm>
+
+#include <kestrel/kernels/copy.h>
+#include <kestrel/kernels/elementwise.h>
+#include <kestrel/kernels/optimizer.h>
+#include <kestrel/kernels/random.h>
+#include <kestrel/kernels/rows.h>
+
+#include "job.h"
+
+namespace kestrel::bench {
+namespace {
+
+Job relu(const Spec& s, Device device) {
+  const Tensor x = normal(map_of(s), s.dtype, device);
+  Tensor y = Tensor::empty(x.shape(), s.dtype, device);
+  return {[=]() mutable { run(device, cpu::relu_forward, gpu::relu_forward, x.view(), y.view()); },
+          0, bytes_of({x, y})};
+}
+
+Job add(const Spec& s, Device device) {
+  const Tensor a = normal(map_of(s), s.dtype, device);
+  const Tensor b = normal(map_of(s), s.dtype, device);
+  Tensor y = Tensor::empty(a.shape(), s.dtype, device);
+  return {[=]() mutable { run(device, cpu::add, gpu::add, a.view(), b.view(), y.view()); }, 0,
+          bytes_of({a, b, y})};
+}
+
+Job cast_to_bfloat16(const Spec& s, Device device) {
+  const Tensor x = normal(map_of(s), DType::Float32, device);
+  Tensor y = Tensor::empty(x.shape(), DType::BFloat16, device);
+  return {[=]() mutable { run(device, cpu::convert, gpu::convert, x.view(), y.view()); }, 0,
+          bytes_of({x, y})};
+}
+
+Job relu_backward(const Spec& s, Device device) {
+  const Tensor y = normal(map_of(s), s.dtype, device);
+  const Tensor grad = normal(map_of(s), s.dtype, device);
+  Tensor out = Tensor::empty(y.shape(), s.dtype, device);
+  return {[=]() mutable {
+            run(device, cpu::relu_backward, gpu::relu_backward, y.view(), grad.view(), out.view());
+          },
+          0, bytes_of({y, grad, out})};
+}
+
+/// The loss times a factor that stays on the device.
+Job scale(const Spec& s, Device device) {
+  const Tensor x = normal(map_of(s), s.dtype, device);
+  const Tensor factor = Tensor::full({}, 0.5, DType::Float32, device);
+  Tensor y = Tensor::empty(x.shape(), s.dtype, device);
+  return {[=]() mutable { run(device, cpu::scale, gpu::scale, x.view(), factor.view(), y.view()); },
+          0, bytes_of({x, y})};
+}
+
+Job sum(const Spec& s, Device device) {
+  const Tensor x = normal(map_of(s), s.dtype, device);
+  Tensor y = Tensor::empty({}, s.dtype, device);
+  return {[=]() mutable { run(device, cpu::sum, gpu::sum, x.view(), y.view()); }, 0, bytes_of({x})};
+}
+
+/// The gradient of a sum.
+Job broadcast(const Spec& s, Device device) {
+  const Tensor x = Tensor::full({}, 1, s.dtype, device);
+  Tensor y = Tensor::empty(map_of(s), s.dtype, device);
+  return {[=]() mutable { run(device, cpu::broadcast, gpu::broadcast, x.view(), 2.0, y.view()); },
+          0, bytes_of({y})};
+}
+
+Job fill(const Spec& s, Device device) {
+  Tensor y = Tensor::empty(map_of(s), s.dtype, device);
+  return {[=]() mutable { run(device, cpu::fill, gpu::fill, y.view(), 1.0); }, 0, bytes_of({y})};
+}
+
+Job random_uniform(const Spec& s, Device device) {
+  Tensor y = Tensor::empty(map_of(s), s.dtype, device);
+  return {[=]() mutable {
+            run(device, cpu::fill_uniform, gpu::fill_uniform, y.view(), 0.0, 1.0, PhiloxPlace{});
+          },
+          0, bytes_of({y})};
+}
+
+Job random_normal(const Spec& s, Device device) {
+  Tensor y = Tensor::empty(map_of(s), s.dtype, device);
+  return {[=]() mutable {
+            run(device, cpu::fill_normal, gpu::fill_normal, y.view(), 0.0, 1.0, PhiloxPlace{});
+          },
+          0, bytes_of({y})};
+}
+
+/// Joins maps along their channels, as one of two.
+Job concatenate(const Spec& s, Device device) {
+  const Tensor x = normal(map_of(s), s.dtype, device);
+  Tensor y = Tensor::empty({s["n"], s["h"], s["w"], 2 * s["c"]}, s.dtype, device);
+  const int64_t pixels = s["n"] * s["h"] * s["w"];
+  return {[=]() mutable {
+            run(device, cpu::copy_blocks, gpu::copy_blocks, x.view(), Blocks{0, s["c"]}, y.view(),
+                Blocks{s["c"], 2 * s["c"]}, pixels, s["c"]);
+          },
+          0, 2 * bytes_of({x})};
+}
+
+Job gather_rows(const Spec& s, Device device) {
+  const Tensor x = normal({s["n"], s["width"]}, s.dtype, device);
+  const Tensor rows = integers(s["rows"], 0, s["n"], device);
+  Tensor y = Tensor::empty({s["rows"], s["width"]}, s.dtype, device);
+  return {[=]() mutable {
+            run(device, cpu::gather_rows, gpu::gather_rows, x.view(), rows.view(), y.view());
+          },
+          0, bytes_of({y, rows, y})};
+}
+
+/// The gradient of that.
+Job scatter_add_rows(const Spec& s, Device device) {
+  const Tensor x = normal({s["rows"], s["width"]}, s.dtype, device);
+  const Tensor rows = integers(s["rows"], 0, s["n"], device);
+  Tensor y = Tensor::empty({s["n"], s["width"]}, s.dtype, device);
+  return {[=]() mutable {
+            run(device, cpu::scatter_add_rows, gpu::scatter_add_rows, x.view(), rows.view(),
+                y.view());
+          },
+          0, bytes_of({x, rows, y})};
+}
+
+/// Tensors of a million elements, `parameters` in all.
+std::vector<Tensor> parameters(const Spec& s, Device device, double std) {
+  std::vector<Tensor> tensors;
+  for (int64_t left = s["parameters"]; left > 0; left -= 1 << 20) {
+    tensors.push_back(normal({std::min<int64_t>(left, 1 << 20)}, DType::Float32, device, 0, std));
+  }
+  return tensors;
+}
+
+Job sgd(const Spec& s, Device device) {
+  auto params = parameters(s, device, 1);
+  auto grads = parameters(s, device, 1e-3);
+  auto momenta = parameters(s, device, 0);
+  return {
+      [=]() mutable {
+        std::vector<SgdTensor> tensors;
+        for (size_t i = 0; i < params.size(); ++i) {
+          tensors.push_back({params[i].view(), grads[i].view(), momenta[i].view(), 1e-4F, 1e-4F});
+        }
+        run(device, cpu::sgd_step, gpu::sgd_step, std::span<const SgdTensor>(tensors),
+            SgdParams{.momentum = 0.9F}, ConstView{});
+      },
+      0, 5 * 4 * static_cast<double>(s["parameters"])};
+}
+
+Job adamw(const Spec& s, Device device) {
+  auto params = parameters(s, device, 1);
+  auto grads = parameters(s, device, 1e-3);
+  auto first = parameters(s, device, 0);
+  auto second = parameters(s, device, 0);
+  return {[=]() mutable {
+            std::vector<AdamTensor> tensors;
+            for (size_t i = 0; i < params.size(); ++i) {
+              tensors.push_back({params[i].view(), grads[i].view(), first[i].view(),
+                                 second[i].view(), 1e-4F, 1e-4F});
+            }
+            run(device, cpu::adam_step, gpu::adam_step, std::span<const AdamTensor>(tensors),
+                AdamParams{}, ConstView{});
+          },
+          0, 7 * 4 * static_cast<double>(s["parameters"])};
+}
+
+Job ema(const Spec& s, Device device) {
+  auto averages = parameters(s, device, 1);
+  const auto values = parameters(s, device, 1);
+  return {[=]() mutable {
+            std::vector<EmaTensor> tensors;
+            for (size_t i = 0; i < values.size(); ++i) {
+              tensors.push_back({averages[i].view(), values[i].view()});
+            }
+            run(device, cpu::ema_step, gpu::ema_step, std::span<const EmaTensor>(tensors), 1e-3F);
+          },
+          0, 3 * 4 * static_cast<double>(s["parameters"])};
+}
+
+/// With a norm that is too large.
+Job clip_grad_norm(const Spec& s, Device device) {
+  auto grads = parameters(s, device, 1);
+  Tensor norm = Tensor::empty({}, DType::Float64, device);
+  return {[=]() mutable {
+            std::vector<View> views;
+            for (Tensor& grad : grads) views.push_back(grad.view());
+            run(device, cpu::clip_grad_norm, gpu::clip_grad_norm, std::span<const View>(views), 1.0,
+                norm.view());
+          },
+          0, 3 * 4 * static_cast<double>(s["parameters"])};
+}
+
+}  // namespace
+
+Operators elementwise_operators() {
+  return {{"relu", relu},
+          {"relu_backward", relu_backward},
+          {"add", add},
+          {"scale", scale},
+          {"sum", sum},
+          {"broadcast", broadcast},
+          {"fill", fill},
+          {"cast_to_bfloat16", cast_to_bfloat16},
+          {"random_uniform", random_uniform},
+          {"random_normal", random_normal},
+          {"concatenate", concatenate},
+          {"gather_rows", gather_rows},
+          {"scatter_add_rows", scatter_add_rows},
+          {"sgd", sgd},
+          {"adamw", adamw},
+          {"ema", ema},
+          {"clip_grad_norm", clip_grad_norm}};
+}
+
+}  // namespace kestrel::bench
