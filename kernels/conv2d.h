@@ -31,8 +31,10 @@ enum class ConvAlgorithm : uint8_t {
 /// Shapes, for every function here: input (N, H, W, C), weight (O, kh, kw, C / groups),
 /// output (N, Ho, Wo, O), bias (O). All of one dtype: float32, float64, bfloat16 or, on CUDA,
 /// float16, except that with the last two bias, grad_weight and grad_bias may also be float32. Sums
-/// are formed in float32 (in float64 for float64). Zero sizes are legal. Throws Error on shapes or
-/// dtypes that do not fit. Results depend neither on the number of threads nor on the run.
+/// are formed in float32 (in float64 for float64), and on the CPU zeros may be among the products:
+/// an infinite input can make outputs near it, or of neighbouring groups, NaN. Zero sizes are
+/// legal. Throws Error on shapes or dtypes that do not fit. Results depend neither on the number of
+/// threads nor on the run.
 ///
 /// On a CPU with AMX bfloat16 runs through oneDNN, which rounds sums in another order than
 /// Kestrel's own kernels. KESTREL_CONV in the environment, read once, names who computes it:

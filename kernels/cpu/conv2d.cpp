@@ -2,6 +2,7 @@
 
 #include <kestrel/kernels/cpu/conv2d_gemm.h>
 #include <kestrel/kernels/cpu/conv2d_geometry.h>
+#include <kestrel/kernels/cpu/conv2d_groups.h>
 #include <kestrel/kernels/cpu/conv2d_onednn.h>
 #include <kestrel/kernels/cpu/conv2d_winograd.h>
 #include <kestrel/kernels/cpu/weight_cache.h>
@@ -9,10 +10,9 @@
 namespace kestrel::cpu {
 namespace {
 
-/// float64 has no kernels of its own, and groups of few channels would leave most lanes of a matrix
-/// product idle.
-bool runs_as_gemm(const Conv2dGeometry& g, DType dtype) {
-  return dtype != DType::Float64 && (g.groups == 1 || (g.group_c >= 16 && g.group_o >= 16));
+/// float64 has no kernels of its own.
+bool has_kernels(DType dtype) {
+  return dtype != DType::Float64;
 }
 
 }  // namespace
@@ -27,13 +27,23 @@ void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView
                             params.weight_key)) {
     return;
   }
-  if (!runs_as_gemm(g, input.dtype)) {
+  if (is_depthwise(g)) {
+    conv2d_forward_depthwise(g, input, weight, bias, residual, output, params.relu);
+    return;
+  }
+  if (!has_kernels(input.dtype)) {
     conv2d_forward_generic(g, input, weight, bias, residual, output, params.relu);
-  } else if (winograd_pays(g)) {
-    conv2d_forward_winograd(g, input, weight, bias, residual, output, params.relu,
+    return;
+  }
+  JoinedGroups groups(g);
+  const Conv2dGeometry& joined = groups.geometry();
+  const ConstView weights = groups.join(weight);
+  if (winograd_pays(joined)) {
+    conv2d_forward_winograd(joined, input, weights, bias, residual, output, params.relu,
                             params.weight_key);
   } else {
-    conv2d_forward_gemm(g, input, weight, bias, residual, output, params.relu, params.weight_key);
+    conv2d_forward_gemm(joined, input, weights, bias, residual, output, params.relu,
+                        params.weight_key);
   }
 }
 
@@ -46,12 +56,21 @@ void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_inp
       conv2d_backward_data_onednn(g, grad_output, weight, grad_input, params.weight_key)) {
     return;
   }
-  if (!runs_as_gemm(g, grad_output.dtype)) {
+  if (is_depthwise(g)) {
+    conv2d_backward_data_depthwise(g, grad_output, weight, grad_input);
+    return;
+  }
+  if (!has_kernels(grad_output.dtype)) {
     conv2d_backward_data_generic(g, grad_output, weight, grad_input);
-  } else if (winograd_pays(g)) {
-    conv2d_backward_data_winograd(g, grad_output, weight, grad_input, params.weight_key);
+    return;
+  }
+  JoinedGroups groups(g);
+  const Conv2dGeometry& joined = groups.geometry();
+  const ConstView weights = groups.join(weight);
+  if (winograd_pays(joined)) {
+    conv2d_backward_data_winograd(joined, grad_output, weights, grad_input, params.weight_key);
   } else {
-    conv2d_backward_data_gemm(g, grad_output, weight, grad_input, params.weight_key);
+    conv2d_backward_data_gemm(joined, grad_output, weights, grad_input, params.weight_key);
   }
 }
 
@@ -66,13 +85,23 @@ void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_w
       conv2d_backward_weights_onednn(g, input, grad_output, grad_weight)) {
     return;
   }
-  if (!runs_as_gemm(g, input.dtype)) {
-    conv2d_backward_weights_generic(g, input, grad_output, grad_weight);
-  } else if (winograd_pays(g)) {
-    conv2d_backward_weights_winograd(g, input, grad_output, grad_weight);
-  } else {
-    conv2d_backward_weights_gemm(g, input, grad_output, grad_weight);
+  if (is_depthwise(g)) {
+    conv2d_backward_weights_depthwise(g, input, grad_output, grad_weight);
+    return;
   }
+  if (!has_kernels(input.dtype)) {
+    conv2d_backward_weights_generic(g, input, grad_output, grad_weight);
+    return;
+  }
+  JoinedGroups groups(g);
+  const Conv2dGeometry& joined = groups.geometry();
+  const View gradient = groups.factor() == 1 ? grad_weight : groups.room(grad_weight.dtype);
+  if (winograd_pays(joined)) {
+    conv2d_backward_weights_winograd(joined, input, grad_output, gradient);
+  } else {
+    conv2d_backward_weights_gemm(joined, input, grad_output, gradient);
+  }
+  if (groups.factor() > 1) groups.take(grad_weight);
 }
 
 void conv2d_forget(uint64_t weight_key) {

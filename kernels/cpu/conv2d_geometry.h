@@ -4,7 +4,7 @@
 
 namespace kestrel::cpu {
 
-/// Any dtype, any geometry, plain loops: what float64 runs on, and grouped convolutions.
+/// Any dtype, any geometry, plain loops: what float64 runs on.
 void conv2d_forward_generic(const Conv2dGeometry& g, ConstView input, ConstView weight,
                             ConstView bias, ConstView residual, View output, bool relu);
 void conv2d_backward_data_generic(const Conv2dGeometry& g, ConstView grad_output, ConstView weight,

@@ -87,8 +87,16 @@ void sum(ConstView a, View out) {
     const T* values = a.as<T>();
     std::vector<double> partial(static_cast<size_t>((a.numel() + kGrain - 1) / kGrain));
     parallel_for(a.numel(), kGrain, [&](int64_t begin, int64_t end) {
+      // Side by side: one sum would wait for itself.
+      constexpr int64_t kLanes = 16;
+      double lanes[kLanes] = {};
+      int64_t i = begin;
+      for (; i + kLanes <= end; i += kLanes) {
+        for (int64_t k = 0; k < kLanes; ++k) lanes[k] += static_cast<double>(values[i + k]);
+      }
       double total = 0;
-      for (int64_t i = begin; i < end; ++i) total += static_cast<double>(values[i]);
+      for (; i < end; ++i) total += static_cast<double>(values[i]);
+      for (const double lane : lanes) total += lane;
       partial[static_cast<size_t>(begin / kGrain)] = total;
     });
     double total = 0;
