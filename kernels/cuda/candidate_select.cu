@@ -222,8 +222,9 @@ __global__ void write_rows_kernel(int64_t k, const uint64_t* keys, int64_t* rows
 __global__ void split_kernel(int64_t k, const int64_t* positions, int64_t columns, int64_t* rows,
                              int64_t* remainders) {
   for (const int64_t i : grid_stride(k)) {
-    rows[i] = positions[i] / columns;
-    remainders[i] = positions[i] % columns;
+    const int64_t position = positions[i];
+    rows[i] = position / columns;
+    remainders[i] = position % columns;
   }
 }
 

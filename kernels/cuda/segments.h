@@ -65,21 +65,23 @@ __device__ inline void write_segment_sum(const Segment& segment, double value, d
   if (segment.lane == 0 && segment.begin < segment.end) sums[segment.index] = value;
 }
 
-/// One block of kJoinThreads.
-inline constexpr int kJoinThreads = 1024;
+/// One block of any number of threads; the sum is the same for all that are at least n.
+inline constexpr int64_t kJoinThreads = 1024;
 
 template <class T>
 __global__ void join_sums_kernel(int64_t n, const double* sums, T* out) {
   SHARED(double, scratch, [kWarp]);
   double total = 0;
-  for (int64_t i = threadIdx.x; i < n; i += kJoinThreads) total += sums[i];
+  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) total += sums[i];
   total = block_reduce<Sum>(total, 0.0, scratch);
   if (threadIdx.x == 0) *out = static_cast<T>(total);
 }
 
 template <class T>
 void SegmentSums::join(T* out) const {
-  launch(join_sums_kernel<T>, {dim3(1), dim3(kJoinThreads), 0, stream_}, count_, sums_.get(), out);
+  const int64_t warps = (std::min(count_, kJoinThreads) + kWarp - 1) / kWarp;
+  const auto threads = static_cast<unsigned>(std::max<int64_t>(1, warps) * kWarp);
+  launch(join_sums_kernel<T>, {dim3(1), dim3(threads), 0, stream_}, count_, sums_.get(), out);
 }
 
 /// Items by which a row of a matrix, read by a whole warp, begins behind a sector of memory: where

@@ -66,7 +66,10 @@ Fiber::~Fiber() {
 }
 
 void Fiber::prepare(void (*body)(void*), void* argument) {
-  unpoison(stack_, bytes_);
+  // What returned has unpoisoned its frames, but for that of Entry::run.
+  constexpr size_t kEntryBytes = 4096;
+  const size_t stale = done_ ? kEntryBytes : bytes_;
+  unpoison(static_cast<char*>(stack_) + bytes_ - stale, stale);
   body_ = body;
   argument_ = argument;
   done_ = false;

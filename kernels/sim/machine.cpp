@@ -1,6 +1,7 @@
 #include "machine.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <numeric>
 
@@ -16,9 +17,21 @@ namespace {
 
 constexpr const char* kSyncWarp = "__syncwarp";
 
+/// Equal constants are mostly one.
+bool same(const char* a, const char* b) {
+  return a == b || std::strcmp(a, b) == 0;
+}
+
 bool same(const Location& a, const Location& b) {
-  return a.line() == b.line() && a.column() == b.column() &&
-         std::strcmp(a.file_name(), b.file_name()) == 0;
+  return a.line() == b.line() && a.column() == b.column() && same(a.file_name(), b.file_name());
+}
+
+/// An exchange of the warp that no lane reads any more.
+std::shared_ptr<Exchange> take_exchange(Warp& warp) {
+  for (const auto& exchange : warp.exchanges) {
+    if (exchange.use_count() == 1) return exchange;
+  }
+  return warp.exchanges.emplace_back(std::make_shared<Exchange>());
 }
 
 }  // namespace
@@ -89,7 +102,11 @@ void Machine::run_block(uint64_t block) {
   profile_->threads += count;
 
   threads_.assign(count, {});
-  warps_.assign((count + kWarpSize - 1) / kWarpSize, {});
+  warps_.resize((count + kWarpSize - 1) / kWarpSize);
+  for (Warp& warp : warps_) {
+    warp.threads.clear();
+    warp.waiting = 0;
+  }
   for (uint32_t i = 0; i < count; ++i) {
     Thread& thread = threads_[i];
     thread.linear = i;
@@ -230,8 +247,7 @@ void Machine::report_deadlock() {
     for (const Thread* other : thread.warp->threads) {
       if ((thread.mask >> other->lane() & 1u) == 0) continue;
       const bool with_it = other->state == Thread::State::AtWarpOperation &&
-                           other->mask == thread.mask &&
-                           std::strcmp(other->operation, thread.operation) == 0;
+                           other->mask == thread.mask && same(other->operation, thread.operation);
       if (with_it) continue;
       text += " " + std::to_string(other->lane());
       if (other->state == Thread::State::Done) text += " (has ended)";
@@ -264,10 +280,12 @@ const Exchange& Machine::exchange(const char* operation, uint32_t mask, const vo
     wait();
   }
   uint32_t here = 0;
-  for (const Thread* other : thread.warp->threads) {
-    const bool with_it = other->state == Thread::State::AtWarpOperation && other->mask == mask &&
-                         std::strcmp(other->operation, operation) == 0;
-    if (with_it) here |= 1u << other->lane();
+  if (++thread.warp->waiting >= std::popcount(mask)) {
+    for (const Thread* other : thread.warp->threads) {
+      const bool with_it = other->state == Thread::State::AtWarpOperation && other->mask == mask &&
+                           same(other->operation, operation);
+      if (with_it) here |= 1u << other->lane();
+    }
   }
   if ((here & mask) == mask) {
     complete_exchange(thread);
@@ -278,8 +296,9 @@ const Exchange& Machine::exchange(const char* operation, uint32_t mask, const vo
 }
 
 void Machine::complete_exchange(Thread& last) {
-  const auto all = std::make_shared<Exchange>();
+  const std::shared_ptr<Exchange> all = take_exchange(*last.warp);
   all->mask = last.mask;
+  last.warp->waiting -= std::popcount(last.mask);
   for (Thread* thread : last.warp->threads) {
     if ((last.mask >> thread->lane() & 1u) == 0) continue;
     if (thread->bytes > 0) std::memcpy(all->value[thread->lane()], thread->value, thread->bytes);

@@ -63,6 +63,8 @@ struct Thread {
 
 struct Warp {
   std::vector<Thread*> threads;
+  int waiting = 0;                                   ///< Lanes at a warp operation.
+  std::vector<std::shared_ptr<Exchange>> exchanges;  ///< Those that lanes read, and spare ones.
 };
 
 /// What CUDA_SIM_SCHEDULE says.
