@@ -8,10 +8,14 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
+[[noreturn]] void fail_for(const PickleValue& value, const char* wanted) {
+  fail<PickleKindError>("a ", name_of(value.kind), " is where ", wanted, " belongs");
+}
+
 template <class T>
 const T& get(const PickleValue& value, const char* wanted) {
   if (const T* found = std::get_if<T>(&value.value)) return *found;
-  fail<PickleKindError>("a ", name_of(value.kind), " is where ", wanted, " belongs");
+  fail_for(value, wanted);
 }
 
 }  // namespace
@@ -24,8 +28,8 @@ std::string_view name_of(Kind kind) {
 }
 
 bool PickleValue::as_bool() const {
-  if (kind != Kind::Bool) get<Items>(*this, "a bool");
-  return std::get<int64_t>(value) != 0;
+  if (kind != Kind::Bool) fail_for(*this, "a bool");
+  return get<int64_t>(*this, "a bool") != 0;
 }
 
 int64_t PickleValue::as_int() const {
