@@ -156,12 +156,13 @@ Job giou_loss(const Spec& spec, Device device) {
 
 Job box_encode(const Spec& s, Device device) {
   const Tensor anchors = boxes(s["n"], kHeight, kWidth, 400, device);
+  const Tensor truths = boxes(s["n"], kHeight, kWidth, 200, device);
   Tensor deltas = Tensor::empty({s["n"], 4}, DType::Float32, device);
   return {[=]() mutable {
-            run(device, cpu::box_encode, gpu::box_encode, anchors.view(), anchors.view(),
+            run(device, cpu::box_encode, gpu::box_encode, anchors.view(), truths.view(),
                 DeltaParams{}, deltas.view());
           },
-          0, bytes_of({anchors, anchors, deltas})};
+          0, bytes_of({anchors, truths, deltas})};
 }
 
 Job box_decode_backward(const Spec& s, Device device) {

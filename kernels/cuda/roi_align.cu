@@ -15,7 +15,7 @@ namespace {
 
 /// n = windows of all RoIs.
 template <class A>
-__global__ void fill_kernel(int64_t n, const float* rois, RoiAlignParams params,
+__global__ void table_kernel(int64_t n, const float* rois, RoiAlignParams params,
                             RoiTable<A> table) {
   for (const int64_t i : grid_stride(n)) {
     fill_roi_table(table, rois, params, i / table.windows_per_roi(), i % table.windows_per_roi());
@@ -126,7 +126,7 @@ class Table {
         weights_(y[0] * table_.weights_per_roi(), stream) {
     table_.windows = windows_.get();
     table_.weights = weights_.get();
-    launch_1d(fill_kernel<A>, y[0] * table_.windows_per_roi(), stream, rois, params, table_);
+    launch_1d(table_kernel<A>, y[0] * table_.windows_per_roi(), stream, rois, params, table_);
   }
   const RoiTable<A>& operator*() const { return table_; }
 
