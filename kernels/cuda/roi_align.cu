@@ -16,7 +16,7 @@ namespace {
 /// n = windows of all RoIs.
 template <class A>
 __global__ void table_kernel(int64_t n, const float* rois, RoiAlignParams params,
-                            RoiTable<A> table) {
+                             RoiTable<A> table) {
   for (const int64_t i : grid_stride(n)) {
     fill_roi_table(table, rois, params, i / table.windows_per_roi(), i % table.windows_per_roi());
   }
