@@ -6,15 +6,6 @@
 namespace kestrel::cpu {
 namespace {
 
-/// Reads element i of a vector that may be absent and may be float32 beside bfloat16 data.
-template <class A>
-A optional_at(const ConstView& view, int64_t i) {
-  if (!view) return A{0};
-  if (view.dtype == DType::Float32) return static_cast<A>(static_cast<const float*>(view.data)[i]);
-  if (view.dtype == DType::Float64) return static_cast<A>(static_cast<const double*>(view.data)[i]);
-  return static_cast<A>(static_cast<float>(static_cast<const bfloat16*>(view.data)[i]));
-}
-
 template <class T, class A>
 void axpy(int64_t n, A factor, const T* x, A* y) {
   for (int64_t i = 0; i < n; ++i) y[i] += factor * static_cast<A>(x[i]);

@@ -17,13 +17,6 @@ constexpr int64_t kBlock = 32;
 /// Output rows whose products are summed before they are added to the others'.
 constexpr int64_t kRows = 8;
 
-template <class A>
-A value_at(const ConstView& view, int64_t i) {
-  if (view.dtype == DType::Float32) return static_cast<A>(view.as<float>()[i]);
-  if (view.dtype == DType::Float64) return static_cast<A>(view.as<double>()[i]);
-  return static_cast<A>(static_cast<float>(view.as<bfloat16>()[i]));
-}
-
 /// (kh * kw, C), in the type of the sums.
 template <class T>
 std::vector<Accumulate<T>> by_tap(const Conv2dGeometry& g, const T* weight) {
@@ -67,8 +60,8 @@ void forward(const Conv2dGeometry& g, const T* input, const T* weight, ConstView
   using A = Accumulate<T>;
   const std::vector<A> weights = by_tap(g, weight);
   std::vector<A> start(static_cast<size_t>(g.channels));
-  for (int64_t c = 0; bias && c < g.channels; ++c) {
-    start[static_cast<size_t>(c)] = value_at<A>(bias, c);
+  for (int64_t c = 0; c < g.channels; ++c) {
+    start[static_cast<size_t>(c)] = optional_at<A>(bias, c);
   }
   parallel_for(g.batch * g.out_h, 4, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
