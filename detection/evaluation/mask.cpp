@@ -74,69 +74,58 @@ RleMask merge(const RleMask& a, const RleMask& b, MaskMerge how) {
   return result;
 }
 
-/// Collects where a closed outline on the fine grid crosses the centre of a pixel column.
-class ColumnCrossings {
- public:
-  ColumnCrossings(int64_t height, int64_t width) : height_(height), width_(width) {}
+/// The fine grid that outlines are rounded to has this many cells a pixel.
+constexpr int kScale = 5;
 
-  void add_point(int u, int v) {
-    if (started_ && u != last_u_) {
-      const double fine_x = u < last_u_ ? u : u - 1;
-      const double x = (fine_x + .5) / kScale - .5;
-      if (x >= 0 && x <= static_cast<double>(width_ - 1) && std::floor(x) == x) {
-        double y = (static_cast<double>(std::min(v, last_v_)) + .5) / kScale - .5;
-        y = std::ceil(std::clamp(y, 0., static_cast<double>(height_)));
-        pixels_.push_back(
-            static_cast<uint32_t>(static_cast<int64_t>(x) * height_ + static_cast<int64_t>(y)));
-      }
-    }
-    last_u_ = u;
-    last_v_ = v;
-    started_ = true;
-  }
-
-  /// Run lengths between the crossings. Two crossings at one place undo each other.
-  std::vector<uint32_t> runs() {
-    std::sort(pixels_.begin(), pixels_.end());
-    pixels_.push_back(static_cast<uint32_t>(height_ * width_));
-    std::vector<uint32_t> counts{pixels_.front()};
-    for (size_t i = 1; i < pixels_.size(); ++i) {
-      if (const uint32_t length = pixels_[i] - pixels_[i - 1]; length > 0)
-        counts.push_back(length);
-      else if (++i < pixels_.size())
-        counts.back() += pixels_[i] - pixels_[i - 1];
-    }
-    return counts;
-  }
-
-  static constexpr double kScale = 5;
-
- private:
-  int64_t height_, width_;
-  std::vector<uint32_t> pixels_;
-  int last_u_ = 0, last_v_ = 0;
-  bool started_ = false;
+/// A vertex of an outline on the fine grid: cells from the image's left and upper edge.
+struct FinePoint {
+  int u, v;
 };
 
-/// Every point of an edge on the fine grid, one per step along its longer axis.
-void draw_edge(int x0, int y0, int x1, int y1, ColumnCrossings& out) {
-  const int dx = std::abs(x1 - x0), dy = std::abs(y1 - y0);
-  const bool flat = dx >= dy;
-  const bool flip = flat ? x0 > x1 : y0 > y1;
-  if (flip) {
-    std::swap(x0, x1);
-    std::swap(y0, y1);
+/// Adds, for every pixel column whose centre the edge from `a` to `b` crosses, the pixel before
+/// which it does, counted down the columns. The edge is the points of the fine grid, one per step
+/// along its longer axis; the centre of column x lies between the points' 5x + 2 and 5x + 3. Only
+/// these two are looked for, so points far outside the image cost nothing.
+void add_crossings(FinePoint a, FinePoint b, int64_t height, int64_t width,
+                   std::vector<uint32_t>& pixels) {
+  const int du = std::abs(b.u - a.u), dv = std::abs(b.v - a.v);
+  const bool flat = du >= dv;
+  if (flat ? a.u > b.u : a.v > b.v) std::swap(a, b);
+  const int steps = flat ? du : dv;
+  const double slope = steps == 0 ? 0. : static_cast<double>(flat ? b.v - a.v : b.u - a.u) / steps;
+  const auto minor = [&](int step) {
+    return static_cast<int>((flat ? a.v : a.u) + slope * step + .5);
+  };
+  // The first step at which the points of a steep edge are past the centre that follows cell u.
+  const auto first_past = [&](int u) {
+    const auto past = [&](int step) { return slope > 0 ? minor(step) > u : minor(step) <= u; };
+    int step = std::clamp(static_cast<int>((u + .5 - a.u) / slope), 1, steps);
+    while (step > 1 && past(step - 1)) --step;
+    while (step < steps && !past(step)) ++step;
+    return step;
+  };
+  const int64_t first = std::max(0, (std::min(a.u, b.u) + kScale - 3) / kScale);
+  const int64_t last = std::min<int64_t>(width - 1, (std::max(a.u, b.u) + kScale - 3) / kScale - 1);
+  for (int64_t x = first; x <= last; ++x) {
+    const int u = static_cast<int>(kScale * x + 2);
+    const int v = flat ? std::min(minor(u - a.u), minor(u + 1 - a.u)) : first_past(u) - 1 + a.v;
+    const double y = std::clamp((v + .5) / kScale - .5, 0., static_cast<double>(height));
+    pixels.push_back(static_cast<uint32_t>(x * height + static_cast<int64_t>(std::ceil(y))));
   }
-  const int steps = flat ? dx : dy;
-  const double slope = steps == 0 ? 0. : static_cast<double>(flat ? y1 - y0 : x1 - x0) / steps;
-  for (int d = 0; d <= steps; ++d) {
-    const int t = flip ? steps - d : d;
-    const int minor = static_cast<int>((flat ? y0 : x0) + slope * t + .5);
-    if (flat)
-      out.add_point(t + x0, minor);
-    else
-      out.add_point(minor, t + y0);
+}
+
+/// Run lengths between crossings. Two crossings at one place undo each other.
+std::vector<uint32_t> runs_between(std::vector<uint32_t> pixels, int64_t height, int64_t width) {
+  std::sort(pixels.begin(), pixels.end());
+  pixels.push_back(static_cast<uint32_t>(height * width));
+  std::vector<uint32_t> counts{pixels.front()};
+  for (size_t i = 1; i < pixels.size(); ++i) {
+    if (const uint32_t length = pixels[i] - pixels[i - 1]; length > 0)
+      counts.push_back(length);
+    else if (++i < pixels.size())
+      counts.back() += pixels[i] - pixels[i - 1];
   }
+  return counts;
 }
 
 }  // namespace
@@ -224,18 +213,17 @@ RleMask mask_from_polygon(std::span<const double> xy, int64_t height, int64_t wi
     fail<DataError>("[mask] a polygon needs the size of its image, got ", height, " x ", width);
   if (xy.size() % 2 != 0 || xy.size() < 6)
     fail<DataError>("[mask] a polygon is an even count of at least 6 numbers, got ", xy.size());
-  std::vector<int> grid(xy.size());
+  std::vector<FinePoint> outline(xy.size() / 2);
   for (size_t i = 0; i < xy.size(); ++i) {
     if (!(std::abs(xy[i]) <= 1e6))
       fail<DataError>("[mask] number ", i, " of a polygon must be within +-1e6, got ", xy[i]);
-    grid[i] = static_cast<int>(ColumnCrossings::kScale * xy[i] + .5);
+    const int cell = static_cast<int>(kScale * xy[i] + .5);
+    (i % 2 == 0 ? outline[i / 2].u : outline[i / 2].v) = cell;
   }
-  ColumnCrossings crossings(height, width);
-  for (size_t i = 0; i < grid.size(); i += 2) {
-    const size_t next = i + 2 < grid.size() ? i + 2 : 0;
-    draw_edge(grid[i], grid[i + 1], grid[next], grid[next + 1], crossings);
-  }
-  return {height, width, crossings.runs()};
+  std::vector<uint32_t> pixels;
+  for (size_t i = 0; i < outline.size(); ++i)
+    add_crossings(outline[i], outline[i + 1 < outline.size() ? i + 1 : 0], height, width, pixels);
+  return {height, width, runs_between(std::move(pixels), height, width)};
 }
 
 RleMask mask_from_polygons(std::span<const std::vector<double>> polygons, int64_t height,

@@ -1,8 +1,10 @@
 #include <kestrel/detection/evaluation/mask.h>
 
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <random>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -110,6 +112,21 @@ TEST(Mask, PolygonsOutsideTheImageAreCut) {
             42);
   EXPECT_EQ(mask_area(mask_from_polygon(std::vector<double>{20, 1, 30, 1, 30, 5}, 6, 7)), 0);
   EXPECT_EQ(mask_area(mask_from_polygon(std::vector<double>{3, 3, 3, 3, 3, 3}, 6, 7)), 0);
+}
+
+// Texts of pycocotools 2.0, frPyObjects on 40 x 50.
+TEST(Mask, PointsFarOutsideCostNothing) {
+  const auto text = [](std::vector<double> xy) {
+    return mask_to_string(mask_from_polygon(xy, 40, 50));
+  };
+  EXPECT_EQ(text({-1e6, -1e6, 9.5, 4.5, 1e6, 1e6, 5, 1e6}),
+            "0`71gI1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1O1OQ5");
+  EXPECT_EQ(text({20.3, -1e6, 22.7, 1e6, 10.1, 1e6}), "hb0h8PS1");
+  // Walked point by point, these would take minutes.
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 2000; ++i)
+    EXPECT_EQ(text({-900000.5, -3, 30, -999999, 999999, 40.25}), "0b0f0" + std::string(98, '0'));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
 TEST(Mask, MovingAPolygonByWholePixelsMovesItsMask) {
