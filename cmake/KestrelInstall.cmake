@@ -29,6 +29,10 @@ install(FILES
 
 file(RELATIVE_PATH pc_prefix
   /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+set(pc_libs -lkestrel)
+if(KESTREL_SANITIZE)
+  string(APPEND pc_libs " -fsanitize=${KESTREL_SANITIZE}")
+endif()
 configure_file(cmake/kestrel.pc.in kestrel.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/kestrel.pc
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

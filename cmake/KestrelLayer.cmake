@@ -38,6 +38,10 @@ function(kestrel_library target)
   target_include_directories(${target} INTERFACE
     $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include> $<INSTALL_INTERFACE:include>)
   target_compile_features(${target} INTERFACE cxx_std_20)
+  if(KESTREL_SANITIZE)
+    # The sanitizers' runtime must be the first thing that a program loads: it links it, too.
+    target_link_options(${target} INTERFACE -fsanitize=${KESTREL_SANITIZE})
+  endif()
   set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
   string(REPLACE "kestrel_" "" short ${target})
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${short})
