@@ -71,18 +71,18 @@ T reduce(const char* name, uint32_t mask, T value, const Location& where, F join
   return result;
 }
 
-float bfloat16_at(uint32_t word, int half) {
+float bfloat16_at(uint32_t word, uint32_t half) {
   const uint32_t bits = (half ? word >> 16 : word & 0xffffu) << 16;
   return __builtin_bit_cast(float, bits);
 }
 
-float float16_at(uint32_t word, int half) {
+float float16_at(uint32_t word, uint32_t half) {
   const auto bits = static_cast<uint16_t>(half ? word >> 16 : word & 0xffffu);
   return static_cast<float>(__builtin_bit_cast(_Float16, bits));
 }
 
 /// The 10 bits of mantissa that tensor cores read of a float.
-float as_tf32(uint32_t word) {
+float tf32_at(uint32_t word, uint32_t) {
   return __builtin_bit_cast(float, word & 0xffffe000u);
 }
 
@@ -91,73 +91,53 @@ struct Fragments {
   uint32_t b[2];
 };
 
-// PTX ISA, "Matrix fragments for mma.m16n8k16" (bf16 and f16): with group = lane / 4 and t = lane %
-// 4, a0 holds row group, columns 2t and 2t + 1; a1 row group + 8; a2 and a3 the same rows, columns
-// + 8; b0 rows 2t and 2t + 1 of column group, b1 rows + 8; c0, c1 row group, columns 2t and 2t + 1;
-// c2, c3 row group + 8.
-template <float (*value_at)(uint32_t word, int half)>
-void mma_m16n8k16(float* d, const uint32_t* a, const uint32_t* b, const float* c,
-                  const Location& where) {
+// PTX ISA, "Matrix fragments for mma.m16n8k16" (bf16 and f16) and "m16n8k8" (tf32). A row of a, and
+// a column of b, is eight words of one or two values: with group = lane / 4 and t = lane % 4, a0
+// holds word t of row group, a1 of row group + 8; a2 and a3 word t + 4 of the same rows; b0 word t
+// of column group, b1 word t + 4; c0 and c1 row group, columns 2t and 2t + 1; c2, c3 row group + 8.
+template <uint32_t kPerWord, float (*value_at)(uint32_t word, uint32_t half)>
+void multiply(const char* operation, float* d, const uint32_t* a, const uint32_t* b, const float* c,
+              const Location& where) {
+  constexpr uint32_t kDepth = 8 * kPerWord;
   Fragments mine;
   std::memcpy(mine.a, a, sizeof(mine.a));
   std::memcpy(mine.b, b, sizeof(mine.b));
-  const Exchange& all = exchange("mma.m16n8k16", kFull, &mine, sizeof(mine), where);
+  const Exchange& all = exchange(operation, kFull, &mine, sizeof(mine), where);
   const uint32_t lane = lane_id();
-  const uint32_t group = lane / 4;
-  const uint32_t t = lane % 4;
-  float result[4];
-  for (int i = 0; i < 4; ++i) {
-    const uint32_t row = group + (i >= 2 ? 8 : 0);
-    const uint32_t column = 2 * t + static_cast<uint32_t>(i % 2);
-    float sum = c[i];
-    for (uint32_t k = 0; k < 16; ++k) {
-      const auto left = value_of<Fragments>(all, row % 8 * 4 + k % 8 / 2);
-      const auto right = value_of<Fragments>(all, column * 4 + k % 8 / 2);
-      const float x = value_at(left.a[(row >= 8 ? 1 : 0) + (k >= 8 ? 2 : 0)], k % 2);
-      const float y = value_at(right.b[k >= 8 ? 1 : 0], k % 2);
-      sum += x * y;
+  float rows[2][kDepth], columns[2][kDepth];  // the two of each that this lane multiplies
+  for (uint32_t t = 0; t < 4; ++t) {
+    const auto left = value_of<Fragments>(all, lane / 4 * 4 + t);
+    for (uint32_t i = 0; i < 2; ++i) {
+      const auto right = value_of<Fragments>(all, (lane % 4 * 2 + i) * 4 + t);
+      for (uint32_t word = t; word < 8; word += 4) {
+        for (uint32_t half = 0; half < kPerWord; ++half) {
+          const uint32_t k = word * kPerWord + half;
+          rows[i][k] = value_at(left.a[i + word / 4 * 2], half);
+          columns[i][k] = value_at(right.b[word / 4], half);
+        }
+      }
     }
-    result[i] = sum;
   }
-  std::memcpy(d, result, sizeof(result));
+  for (uint32_t i = 0; i < 4; ++i) {
+    float sum = c[i];
+    for (uint32_t k = 0; k < kDepth; ++k) sum += rows[i / 2][k] * columns[i % 2][k];
+    d[i] = sum;
+  }
 }
 
 }  // namespace
 
 void mma_m16n8k16_bf16(float* d, const uint32_t* a, const uint32_t* b, const float* c,
                        Location where) {
-  mma_m16n8k16<bfloat16_at>(d, a, b, c, where);
+  multiply<2, bfloat16_at>("mma.m16n8k16", d, a, b, c, where);
 }
 void mma_m16n8k16_f16(float* d, const uint32_t* a, const uint32_t* b, const float* c,
                       Location where) {
-  mma_m16n8k16<float16_at>(d, a, b, c, where);
+  multiply<2, float16_at>("mma.m16n8k16", d, a, b, c, where);
 }
-
-// m16n8k8 (tf32): a0 row group, column t; a1 row group + 8; a2, a3 columns + 4; b0 row t of column
-// group, b1 row t + 4.
 void mma_m16n8k8_tf32(float* d, const uint32_t* a, const uint32_t* b, const float* c,
                       Location where) {
-  Fragments mine;
-  std::memcpy(mine.a, a, sizeof(mine.a));
-  std::memcpy(mine.b, b, sizeof(mine.b));
-  const Exchange& all = exchange("mma.m16n8k8", kFull, &mine, sizeof(mine), where);
-  const uint32_t lane = lane_id();
-  const uint32_t group = lane / 4;
-  const uint32_t t = lane % 4;
-  float result[4];
-  for (int i = 0; i < 4; ++i) {
-    const uint32_t row = group + (i >= 2 ? 8 : 0);
-    const uint32_t column = 2 * t + static_cast<uint32_t>(i % 2);
-    float sum = c[i];
-    for (uint32_t k = 0; k < 8; ++k) {
-      const auto left = value_of<Fragments>(all, row % 8 * 4 + k % 4);
-      const auto right = value_of<Fragments>(all, column * 4 + k % 4);
-      sum +=
-          as_tf32(left.a[(row >= 8 ? 1 : 0) + (k >= 4 ? 2 : 0)]) * as_tf32(right.b[k >= 4 ? 1 : 0]);
-    }
-    result[i] = sum;
-  }
-  std::memcpy(d, result, sizeof(result));
+  multiply<1, tf32_at>("mma.m16n8k8", d, a, b, c, where);
 }
 
 // Four 8x8 matrices of 16-bit values; lane l gives the row l % 8 of matrix l / 8. Register i of
