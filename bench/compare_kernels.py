@@ -129,9 +129,9 @@ def linear(s, dtype):
     return lambda: F.linear(x, weight, bias)
 
 
-def add(s, dtype):
-    a, b = feature_map(s, dtype), feature_map(s, dtype)
-    return lambda: a + b
+def join(make):
+    """An operator of two maps."""
+    return lambda s, dtype: (lambda a, b: lambda: make(a, b))(feature_map(s, dtype), feature_map(s, dtype))
 
 
 def batch_norm(s, dtype):
@@ -257,8 +257,13 @@ PEERS = {
     "conv2d_backward_weights": lambda s, dtype: conv2d(s, dtype, "weights"),
     "linear": linear,
     "relu": simple(lambda x, s: F.relu(x)),
-    "add": add,
     "relu_backward": gradient(feature_map, lambda x, s: F.relu(x)),
+    "sigmoid": simple(lambda x, s: torch.sigmoid(x)),
+    "sigmoid_backward": join(torch.ops.aten.sigmoid_backward),
+    "add": join(torch.add),
+    "subtract": join(torch.sub),
+    "multiply": join(torch.mul),
+    "affine": simple(lambda x, s: 2 * x + 0.5),
     "scale": simple(lambda x, s: x * 0.5),
     "sum": simple(lambda x, s: x.sum()),
     "broadcast": simple(lambda x, s: x.fill_(2)),

@@ -20,12 +20,33 @@ Job relu(const Spec& s, Device device) {
           0, bytes_of({x, y})};
 }
 
-Job add(const Spec& s, Device device) {
+using CpuJoin = void (*)(ConstView, ConstView, View);
+using GpuJoin = void (*)(ConstView, ConstView, View, Stream);
+
+/// Two maps joined element by element.
+template <CpuJoin on_cpu, GpuJoin on_gpu>
+Job join(const Spec& s, Device device) {
   const Tensor a = normal(map_of(s), s.dtype, device);
   const Tensor b = normal(map_of(s), s.dtype, device);
   Tensor y = Tensor::empty(a.shape(), s.dtype, device);
-  return {[=]() mutable { run(device, cpu::add, gpu::add, a.view(), b.view(), y.view()); }, 0,
+  return {[=]() mutable { run(device, on_cpu, on_gpu, a.view(), b.view(), y.view()); }, 0,
           bytes_of({a, b, y})};
+}
+
+Job affine(const Spec& s, Device device) {
+  const Tensor x = normal(map_of(s), s.dtype, device);
+  Tensor y = Tensor::empty(x.shape(), s.dtype, device);
+  return {[=]() mutable { run(device, cpu::affine, gpu::affine, x.view(), 2.0, 0.5, y.view()); }, 0,
+          bytes_of({x, y})};
+}
+
+Job sigmoid(const Spec& s, Device device) {
+  const Tensor x = normal(map_of(s), s.dtype, device);
+  Tensor y = Tensor::empty(x.shape(), s.dtype, device);
+  return {[=]() mutable {
+            run(device, cpu::sigmoid_forward, gpu::sigmoid_forward, x.view(), y.view());
+          },
+          0, bytes_of({x, y})};
 }
 
 Job cast_to_bfloat16(const Spec& s, Device device) {
@@ -33,16 +54,6 @@ Job cast_to_bfloat16(const Spec& s, Device device) {
   Tensor y = Tensor::empty(x.shape(), DType::BFloat16, device);
   return {[=]() mutable { run(device, cpu::convert, gpu::convert, x.view(), y.view()); }, 0,
           bytes_of({x, y})};
-}
-
-Job relu_backward(const Spec& s, Device device) {
-  const Tensor y = normal(map_of(s), s.dtype, device);
-  const Tensor grad = normal(map_of(s), s.dtype, device);
-  Tensor out = Tensor::empty(y.shape(), s.dtype, device);
-  return {[=]() mutable {
-            run(device, cpu::relu_backward, gpu::relu_backward, y.view(), grad.view(), out.view());
-          },
-          0, bytes_of({y, grad, out})};
 }
 
 /// The loss times a factor that stays on the device.
@@ -195,8 +206,13 @@ Job clip_grad_norm(const Spec& s, Device device) {
 
 Operators elementwise_operators() {
   return {{"relu", relu},
-          {"relu_backward", relu_backward},
-          {"add", add},
+          {"relu_backward", join<cpu::relu_backward, gpu::relu_backward>},
+          {"sigmoid", sigmoid},
+          {"sigmoid_backward", join<cpu::sigmoid_backward, gpu::sigmoid_backward>},
+          {"add", join<cpu::add, gpu::add>},
+          {"subtract", join<cpu::subtract, gpu::subtract>},
+          {"multiply", join<cpu::multiply, gpu::multiply>},
+          {"affine", affine},
           {"scale", scale},
           {"sum", sum},
           {"broadcast", broadcast},
