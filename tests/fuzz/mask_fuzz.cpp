@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     mask_box(mask);
     if (!(mask_from_string(mask_to_string(mask), height, width) == mask)) __builtin_trap();
     // Pixels are as many as the picture's, whatever the input: the larger pictures go without.
-    if (height * width <= 128 * 128 &&
+    if (height * width <= 255 * 255 &&
         mask_from_pixels(mask_to_pixels(mask), height, width).counts.size() >
             mask.counts.size() + 1) {
       __builtin_trap();

@@ -15,7 +15,6 @@
 #include <kestrel/registry/registry.h>
 
 #include "../support/on_device.h"
-#include "../support/simulator.h"
 #include "../support/torch_reference.h"
 
 namespace kestrel {
@@ -107,7 +106,6 @@ TEST_P(TorchvisionRetinaNet, ForwardIsTorchvisions) {
 // Boxes within 0.01 pixels, scores within 1e-4; the order of almost equal scores is free, so each
 // expected object is looked for.
 TEST_P(TorchvisionRetinaNet, DetectionsAreTorchvisions) {
-  test::stop_watching_simulator();  // ForwardIsTorchvisions watches the same pass
   model->eval();
   const auto detections = model->predict(batch, false);
   ASSERT_EQ(detections.size(), reference.at("detections").size());
@@ -139,7 +137,6 @@ TEST_P(TorchvisionRetinaNet, DetectionsAreTorchvisions) {
 // convolution does on P3, where all that comes after it agrees to 3e-6 and what comes before does
 // not.
 TEST_P(TorchvisionRetinaNet, LossesAndGradientsAreTorchvisions) {
-  test::stop_watching_simulator();  // TrainCuda watches steps of a smaller model
   model->train();
   const Losses losses = model->losses(batch);
   ASSERT_EQ(losses.size(), 2U);
