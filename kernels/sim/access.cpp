@@ -60,6 +60,13 @@ Modules& modules() {
   return *modules;
 }
 
+bool is_builtin(uintptr_t address) {
+  const auto within = [address](const auto& variable) {
+    return address - reinterpret_cast<uintptr_t>(&variable) < sizeof(variable);
+  };
+  return within(threadIdx) || within(blockIdx) || within(blockDim) || within(gridDim);
+}
+
 const char* verb(Access kind) {
   return kind == Access::Read ? "read" : kind == Access::Write ? "write" : "atomic";
 }
@@ -74,67 +81,79 @@ void stop_tracking() {
   stopped = true;
 }
 
-void Machine::access(uintptr_t address, size_t bytes, Access kind, uintptr_t pc) {
-  if (current_->fiber->owns(reinterpret_cast<const void*>(address))) return;
-  const Pause pause(*this);
-  const auto what = [&] {
-    return std::string(verb(kind)) + " of " + std::to_string(bytes) + " bytes at " +
-           source_line(pc) + " by " + describe(*current_);
-  };
-  const auto fault = [&](const std::string& text) {
-    stop(Check::Memory, what() + ": " + text);
-    wait();
-  };
-  const auto check = [&](Shadow& shadow, Profiler::Space space) {
-    if (kind != Access::Write && !shadow.written(address, bytes)) {
-      if (sampled_blocks == 0) report(Check::Initialisation, what() + ": nobody has written there");
-      shadow.mark_written(address, bytes);
+std::string Machine::describe_access(size_t bytes, Access kind, uintptr_t pc) const {
+  return std::string(verb(kind)) + " of " + std::to_string(bytes) + " bytes at " + source_line(pc) +
+         " by " + describe(*current_);
+}
+
+void Machine::fault(size_t bytes, Access kind, uintptr_t pc, const std::string& text) {
+  stop(Check::Memory, describe_access(bytes, kind, pc) + ": " + text);
+  wait();
+}
+
+void Machine::check_access(Shadow& shadow, uint32_t era, uintptr_t address, size_t bytes,
+                           Access kind, uintptr_t pc) {
+  if (kind != Access::Write && !shadow.written(address, bytes)) {
+    if (sampled_blocks == 0) {
+      report(Check::Initialisation,
+             describe_access(bytes, kind, pc) + ": nobody has written there");
     }
-    const Actor me = actor();
-    shadow.for_cells(address, bytes, [&](Cell& cell) {
-      const Conflict conflict = touch(cell, me, kind, pc);
-      if (!conflict.found) return;
-      report(Check::Race, what() + " races with the " + (conflict.other_wrote ? "write" : "read") +
-                              " at " + source_line(conflict.other_pc) + " by " +
-                              describe_thread(conflict.other_thread));
-    });
-    if (kind != Access::Read) shadow.mark_written(address, bytes);
+    shadow.mark_written(address, bytes);
+  }
+  Actor me = actor_;
+  me.era = era;
+  shadow.for_cells(address, bytes, [&](Cell& cell) {
+    const Conflict conflict = touch(cell, me, kind, pc);
+    if (!conflict.found) return;
+    report(Check::Race, describe_access(bytes, kind, pc) + " races with the " +
+                            (conflict.other_wrote ? "write" : "read") + " at " +
+                            source_line(conflict.other_pc) + " by " +
+                            describe_thread(conflict.other_thread));
+  });
+  if (kind != Access::Read) shadow.mark_written(address, bytes);
+}
+
+void Machine::access(uintptr_t address, size_t bytes, Access kind, uintptr_t pc) {
+  const Pause pause(*this);
+  const auto count = [&](Profiler::Space space) {
     if (kind == Access::Atomic) {
       ++profile_->atomics;
-    } else if (profiler().on) {
-      profiler().record(current_->linear / kWarpSize, current_->lane(), pc, address, bytes,
-                        kind == Access::Write, space);
+    } else if (profiler_.on) {
+      profiler_.record(actor_.warp, actor_.lane, pc, address, bytes, kind == Access::Write, space);
     }
   };
-
+  if (memory_.owns(address)) {
+    Allocation* allocation = memory_.find(address);
+    if (!allocation || allocation->freed || !allocation->contains(address, bytes)) {
+      return fault(bytes, kind, pc, memory_.describe(address));
+    }
+    check_streams(*allocation, actor_.era, kind != Access::Read);
+    check_access(allocation->shadow, actor_.era, address, bytes, kind, pc);
+    return count(Profiler::Space::Global);
+  }
+  if (current_->fiber->owns(reinterpret_cast<const void*>(address))) return;
   if (arena_.owns(address)) {
     std::string place;
-    if (!arena_.contains(address, bytes, &place)) return fault(place);
-    return check(arena_.shadow(), Profiler::Space::Shared);
-  }
-  if (device_memory().owns(address)) {
-    Allocation* allocation = device_memory().find(address);
-    if (!allocation || allocation->freed || !allocation->contains(address, bytes)) {
-      return fault(device_memory().describe(address));
-    }
-    check_streams(*allocation, launch_->number, kind != Access::Read);
-    return check(allocation->shadow, Profiler::Space::Global);
+    if (!arena_.contains(address, bytes, &place)) return fault(bytes, kind, pc, place);
+    check_access(arena_.shadow(), blocks_run_, address, bytes, kind, pc);
+    return count(Profiler::Space::Shared);
   }
   if (address - arguments_ < argument_bytes_) {
-    if (kind != Access::Read) fault("kernel arguments cannot be written");
+    if (kind != Access::Read) fault(bytes, kind, pc, "kernel arguments cannot be written");
     return;
   }
+  if (is_builtin(address) && kind == Access::Read) return;
   if (modules().contains(address)) {
-    if (kind != Access::Read) fault("a variable of the host cannot be written");
+    if (kind != Access::Read) fault(bytes, kind, pc, "a variable of the host cannot be written");
     return;
   }
   if (is_pinned(address)) return;
   for (const auto& fiber : fibers_) {
     if (fiber->owns(reinterpret_cast<const void*>(address))) {
-      return fault("local memory of another thread");
+      return fault(bytes, kind, pc, "local memory of another thread");
     }
   }
-  fault("host memory");
+  fault(bytes, kind, pc, "host memory");
 }
 
 void atomic_access(const volatile void* address, size_t bytes, const Location&) {
@@ -155,18 +174,10 @@ void atomic_access(const volatile void* address, size_t bytes, const Location&) 
 
 namespace {
 
-bool is_builtin(uintptr_t address) {
-  const auto within = [address](const auto& variable) {
-    return address - reinterpret_cast<uintptr_t>(&variable) < sizeof(variable);
-  };
-  return within(threadIdx) || within(blockIdx) || within(blockDim) || within(gridDim);
-}
-
 void plain_access(void* address, size_t bytes, bool write, bool aligned, void* pc) {
   Machine& machine = Machine::instance();
   if (stopped || !machine.in_kernel()) return;
   const auto at = reinterpret_cast<uintptr_t>(address);
-  if (!write && is_builtin(at)) return;
   const auto place = reinterpret_cast<uintptr_t>(pc);
   if (aligned && at % bytes != 0) {
     const Machine::Pause pause(machine);

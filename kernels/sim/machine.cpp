@@ -5,8 +5,6 @@
 #include <cstring>
 #include <numeric>
 
-#include "profiler.h"
-
 uint3 threadIdx{};
 uint3 blockIdx{};
 dim3 blockDim;
@@ -36,6 +34,8 @@ std::shared_ptr<Exchange> take_exchange(Warp& warp) {
 
 }  // namespace
 
+Machine::Machine() : memory_(device_memory()), profiler_(profiler()) {}
+
 Machine& Machine::instance() {
   static auto* machine = new Machine;
   return *machine;
@@ -55,18 +55,19 @@ bool Machine::run(const Launch& launch) {
   profile_ = &profile_of(launch.kernel);
   ++profile_->launches;
   stopped_ = false;
+  arena_.shadow().forget_accesses();
   random_.seed(schedule.seed * 0x9E3779B97F4A7C15u + launch.number);
   const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
   blockDim = launch.block;
   gridDim = launch.grid;
   profile_->grid_blocks += blocks;
   const uint64_t carried_out = sampled_blocks > 0 ? std::min(sampled_blocks, blocks) : blocks;
-  profiler().begin(*profile_);
+  profiler_.begin(*profile_);
   for (const uint64_t place : order(carried_out)) {
     run_block(place * blocks / carried_out);
     if (stopped_) break;
   }
-  profiler().end();
+  profiler_.end();
   launch_ = nullptr;
   return !stopped_;
 }
@@ -93,6 +94,7 @@ void Machine::run_block(uint64_t block) {
   const dim3& size = launch_->block;
   const uint32_t count = size.x * size.y * size.z;
   block_ = block;
+  ++blocks_run_;
   epoch_ = 0;
   blockIdx = {static_cast<unsigned>(block % launch_->grid.x),
               static_cast<unsigned>(block / launch_->grid.x % launch_->grid.y),
@@ -123,7 +125,7 @@ void Machine::run_block(uint64_t block) {
     }
     if (!release_barrier()) break;
   }
-  profiler().flush();
+  profiler_.flush();
   for (Thread& thread : threads_) {
     if (thread.fiber) free_fibers_.push_back(thread.fiber);
   }
@@ -156,6 +158,13 @@ bool Machine::run_thread(Thread& thread) {
   }
   thread.state = Thread::State::Running;
   current_ = &thread;
+  actor_ = {launch_->number,
+            thread_id(block_, thread.linear),
+            thread.linear / kWarpSize,
+            thread.lane(),
+            epoch_,
+            thread.knows,
+            thread.clock};
   threadIdx = thread.index;
   in_kernel_ = true;
   const bool done = thread.fiber->resume();
@@ -230,7 +239,7 @@ bool Machine::release_barrier() {
   }
   ++epoch_;
   ++profile_->barriers;
-  profiler().flush();
+  profiler_.flush();
   return true;
 }
 
@@ -305,7 +314,10 @@ void Machine::complete_exchange(Thread& last) {
     thread->exchange = all;
     thread->state = thread == &last ? Thread::State::Running : Thread::State::Ready;
   }
-  if (last.operation == kSyncWarp) join_clocks(*last.warp, last.mask);
+  if (last.operation == kSyncWarp) {
+    join_clocks(*last.warp, last.mask);
+    actor_.clock = last.clock;
+  }
 }
 
 /// __syncwarp is the one warp operation that orders memory: afterwards every lane comes after all
@@ -342,19 +354,6 @@ void* Machine::shared_object(const void* key, const char* name, size_t bytes, si
     wait();
   }
   return memory;
-}
-
-Actor Machine::actor() const {
-  const Thread& thread = *current_;
-  Actor actor;
-  actor.launch = launch_->number;
-  actor.thread = thread_id(block_, thread.linear);
-  actor.warp = thread.linear / kWarpSize;
-  actor.lane = thread.lane();
-  actor.epoch = epoch_;
-  actor.knows = thread.knows;
-  actor.clock = thread.clock;
-  return actor;
 }
 
 std::string Machine::describe(const Thread& thread) const {

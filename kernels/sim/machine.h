@@ -12,6 +12,7 @@
 #include "include/cuda_runtime.h"
 #include "include/cuda_sim/control.h"
 #include "memory.h"
+#include "profiler.h"
 #include "tracker.h"
 
 /// Carries out one kernel at a time: its blocks one after another, a block's threads as fibers.
@@ -102,7 +103,6 @@ class Machine {
   /// An access of the thread that runs; address and bytes are the program's own.
   void access(uintptr_t address, size_t bytes, Access kind, uintptr_t pc);
   bool in_kernel() const { return in_kernel_; }
-  Actor actor() const;
   const Launch& launch() const { return *launch_; }
   Profile& profile() { return *profile_; }
 
@@ -131,6 +131,7 @@ class Machine {
   };
 
  private:
+  Machine();
   void run_block(uint64_t block);
   bool run_round(const std::vector<uint32_t>& warps);
   bool run_thread(Thread& thread);
@@ -142,6 +143,10 @@ class Machine {
   std::vector<uint32_t> order(size_t count);
   Fiber* take_fiber();
   static void thread_body(void* machine);
+  void check_access(Shadow& shadow, uint32_t era, uintptr_t address, size_t bytes, Access kind,
+                    uintptr_t pc);
+  [[gnu::cold]] void fault(size_t bytes, Access kind, uintptr_t pc, const std::string& text);
+  [[gnu::cold]] std::string describe_access(size_t bytes, Access kind, uintptr_t pc) const;
   const Launch* launch_ = nullptr;
   uintptr_t arguments_ = 0;
   size_t argument_bytes_ = 0;
@@ -149,11 +154,15 @@ class Machine {
   std::vector<Thread> threads_;
   std::vector<Warp> warps_;
   Thread* current_ = nullptr;
+  Actor actor_;  ///< The thread that runs; its era is the launch.
   uint64_t block_ = 0;
+  uint32_t blocks_run_ = 0;  ///< Since the program began: names the era of shared memory.
   uint32_t epoch_ = 0;
   bool in_kernel_ = false;
   bool stopped_ = false;
   SharedArena arena_;
+  DeviceMemory& memory_;
+  Profiler& profiler_;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> free_fibers_;
   std::mt19937_64 random_;

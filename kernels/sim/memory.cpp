@@ -87,6 +87,7 @@ void* DeviceMemory::allocate(size_t bytes) {
   std::memset(memory, kFresh, bytes);
   CUDA_SIM_POISON(begin + bytes, room - bytes);
   allocations_.emplace(begin, std::move(allocation));
+  live_.emplace(begin, room);
   return memory;
 }
 
@@ -101,15 +102,17 @@ bool DeviceMemory::free(void* memory) {
   CUDA_SIM_UNPOISON(allocation.begin, room);
   // The pages go back to the system; the addresses stay unusable.
   mmap(memory, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  live_.erase(allocation.begin);
   return true;
 }
 
 Allocation* DeviceMemory::find(uintptr_t address) {
-  if (last_ && last_->contains(address, 1)) return last_;
+  // No two allocations share a page.
+  Allocation*& found = found_[address / kPage % found_.size()];
+  if (found && found->contains(address, 1)) return found;
   auto at = allocations_.upper_bound(address);
   if (at == allocations_.begin()) return nullptr;
-  last_ = std::prev(at)->second.get();
-  return last_;
+  return found = std::prev(at)->second.get();
 }
 
 std::string DeviceMemory::describe(uintptr_t address) {
@@ -129,10 +132,12 @@ void DeviceMemory::open() {
     pkey_set(key_, 0);
     return;
   }
-  for (const auto& [begin, allocation] : allocations_) {
-    if (allocation->freed) continue;
-    mprotect(reinterpret_cast<void*>(begin), round_up(allocation->bytes + kAlignment, page_size()),
-             PROT_READ | PROT_WRITE);
+  // Neighbours in one call.
+  for (auto at = live_.begin(); at != live_.end();) {
+    const uintptr_t begin = at->first;
+    uintptr_t end = begin;
+    for (; at != live_.end() && at->first == end; ++at) end += at->second;
+    mprotect(reinterpret_cast<void*>(begin), end - begin, PROT_READ | PROT_WRITE);
   }
 }
 
@@ -163,7 +168,7 @@ void SharedArena::reset(size_t dynamic_bytes) {
   std::memset(memory, kFresh, next_ - base_);
   CUDA_SIM_POISON(base_, kBytes);
   objects_.clear();
-  shadow_.reset();
+  shadow_.mark_unwritten(next_ - base_);
   next_ = base_;
   used_ = 0;
   if (dynamic_bytes > 0) object(nullptr, "dynamic shared memory", dynamic_bytes, 16);

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "tracker.h"
@@ -61,6 +61,7 @@ class DeviceMemory {
 
  private:
   static constexpr size_t kReserved = size_t{256} << 30;
+  static constexpr size_t kPage = 4096;
   void open();
   void close();
 
@@ -72,7 +73,9 @@ class DeviceMemory {
   size_t used_ = 0;
   uint64_t count_ = 0;
   std::map<uintptr_t, std::unique_ptr<Allocation>> allocations_;
-  Allocation* last_ = nullptr;
+  std::map<uintptr_t, size_t>
+      live_;  // where those that are not freed begin, and their pages' bytes
+  std::array<Allocation*, 256> found_{};  // by page: what find() gave last
 };
 
 DeviceMemory& device_memory();

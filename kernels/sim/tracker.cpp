@@ -1,12 +1,11 @@
 #include "tracker.h"
 
-#include <algorithm>
 #include <optional>
 
 namespace cuda_sim {
 namespace {
 
-/// Whether the actor comes after what `thread` did at (epoch, clock) in the same launch.
+/// Whether the actor comes after what `thread` did at (epoch, clock) in the same era.
 bool is_after(const Actor& actor, uint64_t thread, uint32_t epoch, uint32_t clock) {
   if (thread == actor.thread) return true;
   if (block_of(thread) != block_of(actor.thread)) return false;
@@ -41,12 +40,12 @@ std::optional<uint64_t> unordered_reader(const Cell& cell, const Actor& actor) {
 }
 
 void add_reader(Cell& cell, const Actor& actor, uintptr_t pc) {
-  const bool same_launch = cell.read_launch == actor.launch;
+  const bool same_era = cell.read_era == actor.era;
   // The commonest case, and nothing new: another reader among many.
-  if (same_launch && cell.readers == Cell::Readers::Grid) return;
+  if (same_era && cell.readers == Cell::Readers::Grid) return;
   auto readers = Cell::Readers::Warp;
   uint32_t lanes = 0;
-  if (same_launch && cell.readers != Cell::Readers::None) {
+  if (same_era && cell.readers != Cell::Readers::None) {
     if (block_of(cell.read_thread) != block_of(actor.thread)) {
       readers = Cell::Readers::Grid;
     } else if (cell.read_epoch == actor.epoch) {
@@ -68,7 +67,7 @@ void add_reader(Cell& cell, const Actor& actor, uintptr_t pc) {
   }
   cell.readers = readers;
   cell.read_lanes = lanes | 1u << actor.lane;
-  cell.read_launch = actor.launch;
+  cell.read_era = actor.era;
   cell.read_epoch = actor.epoch;
   cell.read_clock = actor.clock;
   cell.read_thread = actor.thread;
@@ -80,22 +79,22 @@ void add_reader(Cell& cell, const Actor& actor, uintptr_t pc) {
 Conflict touch(Cell& cell, const Actor& actor, Access access, uintptr_t pc) {
   Conflict conflict;
   const bool both_atomic = access == Access::Atomic && cell.write_atomic;
-  if (cell.write_launch == actor.launch && !both_atomic &&
+  if (cell.write_era == actor.era && !both_atomic &&
       !is_after(actor, cell.write_thread, cell.write_epoch, cell.write_clock)) {
-    conflict = {true, cell.write_thread, cell.write_pc, true, cell.write_launch};
+    conflict = {true, cell.write_thread, cell.write_pc, true};
   }
   if (access == Access::Read) {
     add_reader(cell, actor, pc);
     return conflict;
   }
-  if (!conflict.found && cell.read_launch == actor.launch) {
+  if (!conflict.found && cell.read_era == actor.era) {
     if (const auto reader = unordered_reader(cell, actor)) {
-      conflict = {true, *reader, cell.read_pc, false, cell.read_launch};
+      conflict = {true, *reader, cell.read_pc, false};
     }
   }
   cell.write_thread = actor.thread;
   cell.write_pc = pc;
-  cell.write_launch = actor.launch;
+  cell.write_era = actor.era;
   cell.write_epoch = actor.epoch;
   cell.write_clock = actor.clock;
   cell.write_atomic = access == Access::Atomic;
@@ -103,38 +102,16 @@ Conflict touch(Cell& cell, const Actor& actor, Access access, uintptr_t pc) {
   return conflict;
 }
 
-Cell& Shadow::cell(uintptr_t address) {
-  const size_t index = (address - begin_) >> shift_;
-  const size_t per_chunk = kChunk;
-  const size_t chunk = index / per_chunk;
-  if (cells_.empty()) cells_.resize((bytes_ >> shift_) / per_chunk + 1);
-  if (chunk >= cells_.size()) cells_.resize(chunk + 1);
-  if (!cells_[chunk]) cells_[chunk] = std::make_unique<Cell[]>(per_chunk);
-  return cells_[chunk][index % per_chunk];
+void Shadow::split(Chunk& chunk) {
+  const size_t count = kChunk >> chunk.shift;
+  auto halves = std::make_unique<Cell[]>(2 * count);
+  for (size_t i = 0; i < 2 * count; ++i) halves[i] = chunk.cells[i / 2];
+  chunk.cells = std::move(halves);
+  --chunk.shift;
 }
 
-void Shadow::refine() {
-  --shift_;
-  cells_.clear();
-}
-
-bool Shadow::written(uintptr_t address, size_t bytes) const {
-  if (written_.empty()) return false;
-  const size_t at = address - begin_;
-  return std::all_of(written_.begin() + static_cast<ptrdiff_t>(at),
-                     written_.begin() + static_cast<ptrdiff_t>(at + bytes),
-                     [](uint8_t byte) { return byte != 0; });
-}
-
-void Shadow::mark_written(uintptr_t address, size_t bytes) {
-  if (written_.empty()) written_.resize(bytes_);
-  const size_t at = address - begin_;
-  std::fill_n(written_.begin() + static_cast<ptrdiff_t>(at), bytes, uint8_t{1});
-}
-
-void Shadow::reset() {
-  cells_.clear();
-  std::fill(written_.begin(), written_.end(), uint8_t{0});
+void Shadow::mark_unwritten(size_t bytes) {
+  std::fill_n(written_.begin(), std::min(bytes, written_.size()), uint8_t{0});
 }
 
 }  // namespace cuda_sim

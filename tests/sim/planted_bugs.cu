@@ -100,6 +100,14 @@ __global__ void bytes_collide(unsigned char* out) {
   out[threadIdx.x / 2] = static_cast<unsigned char>(threadIdx.x);  // PLANTED bytes_collide
 }
 
+__global__ void byte_of_a_vector(unsigned char* out) {
+  if (threadIdx.x == 0) {
+    *reinterpret_cast<uint4*>(out) = uint4{};
+  } else {
+    out[7] = 1;  // PLANTED byte_of_a_vector
+  }
+}
+
 // memcheck
 // -----------------------------------------------------------------------------------------
 
@@ -306,6 +314,7 @@ const std::vector<Bug>& bugs() {
       {"neighbours_in_place", Check::Race, [] { on_buffer(neighbours_in_place, 65, 1, 64); }},
       {"half_warp_sync", Check::Race, [] { on_buffer(half_warp_sync, 32, 1, 32); }},
       {"bytes_collide", Check::Race, [] { on_buffer(bytes_collide, 32, 1, 32); }},
+      {"byte_of_a_vector", Check::Race, [] { on_buffer(byte_of_a_vector, 16, 1, 2); }},
       {"global_overflow", Check::Memory, [] { on_buffer(global_overflow, 32, 1, 32); }},
       {"global_overflow_read", Check::Memory,
        [] { on_buffers(global_overflow_read, 33, 33 + 31); }},
