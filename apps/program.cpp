@@ -10,6 +10,7 @@
 
 #include <unistd.h>
 
+#include <kestrel/engine/environment.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/kernels/log.h>
 #include <kestrel/registry/nearest_name.h>
@@ -75,6 +76,7 @@ int run_program(CLI::App& app, int argc, char** argv) {
     std::fprintf(stderr, "%s: warning: %.*s\n", name.c_str(), static_cast<int>(text.size()),
                  text.data());
   });
+  app.set_version_flag("--version", version_text(), "Print the version and exit");
   app.footer(kExitCodes);
   for (CLI::App* command : app.get_subcommands({})) command->footer(kExitCodes);
   try {

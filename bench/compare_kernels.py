@@ -327,7 +327,8 @@ def main():
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    torch.set_default_device(args.device)
+    if args.device != "cpu":  # PyTorch 1.13, Debian's, does not know it
+        torch.set_default_device(args.device)
 
     def wait():
         if args.device == "cuda":

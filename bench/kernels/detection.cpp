@@ -22,9 +22,12 @@ Job anchor_assign(const Spec& s, Device device) {
   const Tensor truths = boxes(s["truths"], kHeight, kWidth, 400, device);
   Tensor assigned = Tensor::empty({s["n"]}, DType::Int64, device);
   Tensor max_iou = Tensor::empty({s["n"]}, DType::Float32, device);
+  AssignParams params;
+  if (s.value("torchvision", 0) != 0) params.low_quality = LowQuality::AnchorChooses;
+  params.gt_max_assign_all = s.value("ties", 1) != 0;
   return {[=]() mutable {
             run(device, cpu::anchor_assign, gpu::anchor_assign, anchors.view(), ConstView{},
-                truths.view(), AssignParams{}, assigned.view(), max_iou.view());
+                truths.view(), params, assigned.view(), max_iou.view());
           },
           0, bytes_of({anchors, truths, assigned, max_iou})};
 }

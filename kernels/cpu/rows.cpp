@@ -1,6 +1,8 @@
 #include <kestrel/kernels/rows.h>
 
+#include <algorithm>
 #include <cstring>
+#include <tuple>
 #include <vector>
 
 #include <kestrel/kernels/common/rows_checks.h>
@@ -22,6 +24,24 @@ void check(const char* op, ConstView many, ConstView indices, ConstView few) {
     KESTREL_CHECK(0 <= row && row < many.size(0), "[", op, "] index ", row, " at position ", i,
                   " is outside [0, ", many.size(0), ")");
   }
+}
+
+/// A row of the output and one of those that are added up to it.
+struct RowSource {
+  int64_t row, position;
+};
+
+/// Row after row, ascending positions within a row.
+std::vector<RowSource> sorted_sources(ConstView indices) {
+  std::vector<RowSource> sources(static_cast<size_t>(indices.numel()));
+  for (int64_t i = 0; i < indices.numel(); ++i) sources[i] = {indices.as<int64_t>()[i], i};
+  const auto less = [](const RowSource& a, const RowSource& b) {
+    return std::tie(a.row, a.position) < std::tie(b.row, b.position);
+  };
+  if (!std::is_sorted(sources.begin(), sources.end(), less)) {
+    std::sort(sources.begin(), sources.end(), less);
+  }
+  return sources;
 }
 
 }  // namespace
@@ -58,35 +78,30 @@ void gather_rows(ConstView x, ConstView indices, View out) {
 
 void scatter_add_rows(ConstView x, ConstView indices, View out) {
   check("scatter_add_rows", out, indices, x);
-  const int64_t length = row_length(out), rows = out.size(0);
-  const int64_t* index = indices.as<int64_t>();
-  // The positions that go to each row, row after row, ascending within a row.
-  std::vector<int64_t> first(static_cast<size_t>(rows) + 1);
-  std::vector<int64_t> order(static_cast<size_t>(indices.numel()));
-  for (int64_t i = 0; i < indices.numel(); ++i) ++first[static_cast<size_t>(index[i]) + 1];
-  for (size_t r = 0; r < static_cast<size_t>(rows); ++r) first[r + 1] += first[r];
-  std::vector<int64_t> next(first.begin(), first.end() - 1);
-  for (int64_t i = 0; i < indices.numel(); ++i) {
-    order[static_cast<size_t>(next[static_cast<size_t>(index[i])]++)] = i;
-  }
+  const int64_t length = row_length(out), bytes = length * size_of(x.dtype);
+  auto* target_bytes = static_cast<std::byte*>(out.data);
+  parallel_for(out.size(0), rows_per_task(bytes), [=](int64_t begin, int64_t end) {
+    std::memset(target_bytes + begin * bytes, 0, static_cast<size_t>((end - begin) * bytes));
+  });
+  const std::vector<RowSource> sources = sorted_sources(indices);
+  const auto count = static_cast<int64_t>(sources.size());
   visit_compute(x.dtype, "scatter_add_rows", [&]<class T>(T) {
     using A = Accumulate<T>;
     const T* source = x.as<T>();
     T* target = out.as<T>();
-    parallel_for(rows, rows_per_task(length * size_of(x.dtype)), [&](int64_t begin, int64_t end) {
+    parallel_for(count, rows_per_task(bytes), [&](int64_t begin, int64_t end) {
       std::vector<A> total(static_cast<size_t>(length));
-      for (int64_t r = begin; r < end; ++r) {
+      // A task has the rows whose first source lies in its range, with all of their sources.
+      int64_t k = begin;
+      while (k > 0 && k < end && sources[k].row == sources[k - 1].row) ++k;
+      while (k < end) {
+        const int64_t row = sources[k].row;
         std::fill(total.begin(), total.end(), A{0});
-        for (int64_t k = first[static_cast<size_t>(r)]; k < first[static_cast<size_t>(r) + 1];
-             ++k) {
-          const T* row = source + order[static_cast<size_t>(k)] * length;
-          for (int64_t c = 0; c < length; ++c) {
-            total[static_cast<size_t>(c)] += static_cast<A>(row[c]);
-          }
+        for (; k < count && sources[k].row == row; ++k) {
+          const T* values = source + sources[k].position * length;
+          for (int64_t c = 0; c < length; ++c) total[c] += static_cast<A>(values[c]);
         }
-        for (int64_t c = 0; c < length; ++c) {
-          target[r * length + c] = T(total[static_cast<size_t>(c)]);
-        }
+        for (int64_t c = 0; c < length; ++c) target[row * length + c] = T(total[c]);
       }
     });
   });
