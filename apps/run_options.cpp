@@ -119,7 +119,7 @@ void add_run_options(CLI::App& app, RunOptions& o) {
   app.add_option("--max-iters", o.max_iters, "stop after so many iterations; 0: run all epochs")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app.add_flag("--amp", o.amp, "convolutions in bfloat16: for processors with AMX");
+  app.add_flag("--amp", o.amp, "convolutions in bfloat16: for GPUs, and processors with AMX");
   app.add_flag("--ema", o.ema,
                "evaluate and save a moving average of the weights (ExpMomentumEMAHook)");
   app.add_option("--patience", o.patience,

@@ -40,9 +40,11 @@ struct TrainingRun {
   int64_t graph_replays = 0;
 };
 
-TrainingRun train_on(Device device, const fs::path& folder, bool cuda_graph = false) {
+TrainingRun train_on(Device device, const fs::path& folder, TrainOptions options = {}) {
   TrainingRun run;
-  TrainOptions options{.out = folder, .seed = 3, .device = device, .cuda_graph = cuda_graph};
+  options.out = folder;
+  options.seed = 3;
+  options.device = device;
   options.log.line = [&](std::string_view text) {
     const size_t at = text.rfind(", loss: ");
     if (at != std::string_view::npos)
@@ -89,10 +91,33 @@ TEST(TrainCuda, TwentyStepsFollowTheCpu) {
     }
   }
   // Recorded steps are the same steps: same losses, same weights to the bit.
-  const TrainingRun graph = train_on(Device::cuda(0), folder / "graph", true);
+  const TrainingRun graph = train_on(Device::cuda(0), folder / "graph", {.cuda_graph = true});
   EXPECT_EQ(graph.losses, cuda.losses);
   EXPECT_EQ(graph.hash, cuda.hash);
   EXPECT_EQ(graph.graph_replays, static_cast<int64_t>(cuda.losses.size()) - 1);
+  fs::remove_all(folder);
+}
+
+TEST(TrainCuda, MixedPrecisionFollowsFloat32) {
+  if (Device::cuda_count() == 0) GTEST_SKIP() << "built without CUDA";
+  const fs::path folder = fs::temp_directory_path() / "kestrel_train_cuda_amp";
+  fs::remove_all(folder);
+  constexpr int64_t kSteps = 6;
+  const TrainingRun whole = train_on(Device::cpu(), folder / "cpu", {.max_iters = kSteps});
+  const TrainingRun mixed =
+      train_on(Device::cuda(0), folder / "cuda", {.amp = true, .max_iters = kSteps});
+  ASSERT_EQ(whole.losses.size(), static_cast<size_t>(kSteps));
+  ASSERT_EQ(mixed.losses.size(), whole.losses.size());
+  for (size_t i = 0; i < whole.losses.size(); ++i) {
+    EXPECT_NEAR(mixed.losses[i], whole.losses[i], 0.02 * whole.losses[i]) << "step " << i;
+  }
+  EXPECT_NE(mixed.losses, whole.losses) << "nothing was rounded to bfloat16";
+
+  const TrainingRun graph = train_on(Device::cuda(0), folder / "graph",
+                                     {.amp = true, .cuda_graph = true, .max_iters = kSteps});
+  EXPECT_EQ(graph.losses, mixed.losses);
+  EXPECT_EQ(graph.hash, mixed.hash);
+  EXPECT_GT(graph.graph_replays, 0);
   fs::remove_all(folder);
 }
 
