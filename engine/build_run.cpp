@@ -65,10 +65,6 @@ Run build_run(const Config& config, const TrainOptions& options) {
   say(options, fmt::format("model: {:.2f} M parameters, {:.2f} M of them trained",
                            static_cast<double>(run.model->parameter_count()) * 1e-6,
                            static_cast<double>(run.model->parameter_count(true)) * 1e-6));
-  if (options.cuda_graph && run.config.optimizer_config.cumulative_iters > 1) {
-    fail<UsageError>("[train] --cuda-graph does not go with optimizer_config.cumulative_iters ",
-                     run.config.optimizer_config.cumulative_iters, "; use a larger batch");
-  }
   run.task = std::make_unique<DetectionTask>(
       *run.model, run.train,
       DetectionTaskOptions{.loader = {.batch_size = data.samples_per_gpu,

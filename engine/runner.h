@@ -24,7 +24,9 @@ struct StepResult {
   Variable loss;                                         ///< To differentiate; a scalar.
   std::vector<std::pair<std::string, Variable>> losses;  ///< Its named parts, for logs.
   int64_t num_samples = 1;
-  bool differentiated = false;  ///< The gradients of the loss are in place already.
+  /// Adds `share` times the gradients of the loss to those of the parameters, before the next
+  /// forward pass; where it is not set, loss.backward() does.
+  std::function<void(double share)> differentiate;
 };
 
 /// What is trained: a source of batches and a loss. The runner knows no more of it.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <kestrel/kernels/elementwise.h>
+
 namespace kestrel {
 namespace {
 
@@ -17,6 +19,21 @@ class OnStream {
  private:
   Stream before_;
 };
+
+/// total += share * gradient. A whole gradient alone is not copied.
+void add_gradient(Tensor& total, const Tensor& gradient, double share) {
+  if (!total && share == 1) {
+    total = gradient;
+    return;
+  }
+  Tensor part = Tensor::empty_like(gradient);
+  run(part.device(), cpu::affine, gpu::affine, gradient.view(), share, 0.0, part.view());
+  if (!total) {
+    total = std::move(part);
+  } else {
+    run(total.device(), cpu::add, gpu::add, total.view(), part.view(), total.view());
+  }
+}
 
 }  // namespace
 
@@ -115,7 +132,6 @@ StepResult StepGraphs::replay(Entry& entry, const Batch& batch) {
   entry.batch.targets.sizes.copy_from(batch.targets.sizes);
   gpu::launch_graph(entry.graph, gpu::current_stream(device_.index()));
   ++replays_;
-  for (size_t i = 0; i < entry.params.size(); ++i) entry.params[i].grad() = entry.gradients[i];
   // The next replay overwrites the entry's own.
   StepResult result;
   result.loss = Variable(entry.result.loss.data().clone());
@@ -123,7 +139,11 @@ StepResult StepGraphs::replay(Entry& entry, const Batch& batch) {
     result.losses.emplace_back(name, Variable(loss.data().clone()));
   }
   result.num_samples = static_cast<int64_t>(batch.metas.size());
-  result.differentiated = true;
+  result.differentiate = [&entry](double share) {
+    for (size_t i = 0; i < entry.params.size(); ++i) {
+      add_gradient(entry.params[i].grad(), entry.gradients[i], share);
+    }
+  };
   return result;
 }
 

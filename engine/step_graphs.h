@@ -27,7 +27,7 @@ class StepGraphs {
   StepGraphs& operator=(const StepGraphs&) = delete;
 
   /// What forward() gives for a batch on the device, `targets` included; where a graph did it, with
-  /// the gradients of all parameters in place, replacing what was there.
+  /// StepResult::differentiate.
   StepResult step(const Batch& batch);
   /// Steps that graphs did.
   int64_t replays() const { return replays_; }

@@ -80,7 +80,9 @@ void OptimizerHook::after_iter(Runner& runner) {
   const int64_t first_of_update = runner.inner_iter() / n * n;
   const int64_t iters_of_update = std::min(n, runner.epoch_length() - first_of_update);
   const double share = 1.0 / static_cast<double>(iters_of_update);
-  if (!result.differentiated) {
+  if (result.differentiate) {
+    result.differentiate(share);
+  } else {
     const Variable& whole = result.loss;
     whole.backward(Tensor::full(whole.shape(), share, whole.dtype(), whole.device()));
   }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <string>
@@ -11,6 +12,7 @@
 #include <kestrel/engine/hooks/optimizer_hook.h>
 #include <kestrel/engine/train.h>
 #include <kestrel/inference/detector.h>
+#include <kestrel/tensor/safetensors.h>
 
 #include "../support/simulator.h"
 #include "tiny_retinanet.h"
@@ -40,7 +42,8 @@ struct TrainingRun {
   int64_t graph_replays = 0;
 };
 
-TrainingRun train_on(Device device, const fs::path& folder, TrainOptions options = {}) {
+TrainingRun train_on(Device device, const fs::path& folder, TrainOptions options = {},
+                     const Config& config = smallest_config()) {
   TrainingRun run;
   options.out = folder;
   options.seed = 3;
@@ -52,7 +55,7 @@ TrainingRun train_on(Device device, const fs::path& folder, TrainOptions options
     // Every step is the same kernels on the same shapes.
     if (device.is_cuda() && run.losses.size() == 2) test::stop_watching_simulator();
   };
-  const TrainSummary summary = train_detector(smallest_config(), options);
+  const TrainSummary summary = train_detector(config, options);
   run.weights = summary.last;
   run.hash = summary.weights_hash;
   run.graph_replays = summary.graph_replays;
@@ -118,6 +121,39 @@ TEST(TrainCuda, MixedPrecisionFollowsFloat32) {
   EXPECT_EQ(graph.losses, mixed.losses);
   EXPECT_EQ(graph.hash, mixed.hash);
   EXPECT_GT(graph.graph_replays, 0);
+  fs::remove_all(folder);
+}
+
+TEST(TrainCuda, RecordedStepsAccumulateGradients) {
+  if (Device::cuda_count() == 0) GTEST_SKIP() << "built without CUDA";
+  const fs::path folder = fs::temp_directory_path() / "kestrel_train_cuda_accumulate";
+  fs::remove_all(folder);
+  Config config = smallest_config();
+  config.apply_override("optimizer_config.cumulative_iters=2");
+  constexpr int64_t kSteps = 6;
+  const TrainingRun usual =
+      train_on(Device::cuda(0), folder / "usual", {.max_iters = kSteps}, config);
+  const TrainingRun graph = train_on(Device::cuda(0), folder / "graph",
+                                     {.cuda_graph = true, .max_iters = kSteps}, config);
+  ASSERT_EQ(usual.losses.size(), static_cast<size_t>(kSteps));
+  EXPECT_EQ(graph.losses, usual.losses);
+  EXPECT_EQ(graph.graph_replays, kSteps - 1);
+
+  // What a head adds up over its levels is added up in another order: a rounding of what training
+  // changed.
+  const Safetensors expected = read_safetensors(usual.weights),
+                    got = read_safetensors(graph.weights);
+  double changed = 0, apart = 0;
+  const kestrel::Run start = build_run(config, {.seed = 3});
+  for (const auto& [name, param] : start.model->named_parameters()) {
+    for (int64_t i = 0; i < param.numel(); ++i) {
+      const double want = expected.at(name).data<float>()[i];
+      changed = std::max(changed, std::abs(want - param.data().data<float>()[i]));
+      apart = std::max(apart, std::abs(want - got.at(name).data<float>()[i]));
+    }
+  }
+  EXPECT_GT(changed, 1e-5);
+  EXPECT_LT(apart, 1e-3 * changed);
   fs::remove_all(folder);
 }
 
