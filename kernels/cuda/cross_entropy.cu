@@ -138,6 +138,9 @@ struct BinaryRows {
   const A *class_weight, *sample_weight;
   int64_t classes, ignore_index;
 
+  /// Whether a thread may have several elements: the labels of one class are then read apart from
+  /// each other.
+  bool allow_packs() const { return !labels || classes > 1; }
   __device__ BinaryRow<A> operator[](int64_t row) const {
     const int64_t label = labels ? labels[row] : 0;
     if (labels && label == ignore_index) return {label, A(0)};
@@ -293,8 +296,8 @@ void binary_cross_entropy_forward(ConstView logits, ConstView targets, ConstView
                       row_step(logits.size(1), kWarp * size), vectors<size>(losses.as<A>()));
     };
     constexpr int kSize = Pack<A>::kSize;
-    visit_pack<A>(is_vector<kSize>(logits.as<T>(), n) && is_packed(numbers, n) &&
-                      is_packed(losses.as<A>(), n),
+    visit_pack<A>(rows.allow_packs() && is_vector<kSize>(logits.as<T>(), n) &&
+                      is_packed(numbers, n) && is_packed(losses.as<A>(), n),
                   start);
   });
 }
@@ -318,8 +321,9 @@ void binary_cross_entropy_backward(ConstView logits, ConstView targets, ConstVie
                       vectors<size>(gradients), factor, vectors<size>(grad_logits.as<T>()));
     };
     constexpr int kSize = Pack<A>::kSize;
-    visit_pack<A>(is_vector<kSize>(logits.as<T>(), n) && is_packed(numbers, n) &&
-                      is_packed(gradients, n) && is_vector<kSize>(grad_logits.as<T>(), n),
+    visit_pack<A>(rows.allow_packs() && is_vector<kSize>(logits.as<T>(), n) &&
+                      is_packed(numbers, n) && is_packed(gradients, n) &&
+                      is_vector<kSize>(grad_logits.as<T>(), n),
                   start);
   });
 }
