@@ -129,6 +129,7 @@ inline const std::vector<Case>& cases() {
       {"pointwise_deep", 1, 5, 7, 1100, 96, 1, 1},
       {"pointwise_stride2", 2, 9, 12, 24, 40, 1, 1, {.stride_h = 2, .stride_w = 2}},
       {"pointwise_one_channel", 1, 6, 5, 1, 1, 1, 1},
+      {"pointwise_odd_outputs", 1, 9, 10, 60, 37, 1, 1},
       {"three", 1, 14, 19, 64, 64, 3, 3, {.pad_h = 1, .pad_w = 1}},
       {"three_batch", 3, 9, 9, 20, 33, 3, 3, {.pad_h = 1, .pad_w = 1}},
       {"three_large", 1, 33, 41, 48, 64, 3, 3, {.pad_h = 1, .pad_w = 1}},
