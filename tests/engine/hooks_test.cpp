@@ -144,6 +144,13 @@ TEST(TextLogger, ALineEveryInterval) {
   EXPECT_NE(lines[6].find("eta: 0:00:00"), std::string::npos);
 }
 
+TEST(TextLogger, ALittleRestBelongsToTheLineBefore) {
+  const auto lines = log_lines(9, 4, false);
+  ASSERT_EQ(lines.size(), 6u);
+  EXPECT_EQ(lines[0].rfind("Epoch [1/2][4/9]", 0), 0u) << lines[0];
+  EXPECT_EQ(lines[1].rfind("Epoch [1/2][9/9]", 0), 0u) << lines[1];
+}
+
 TEST(TextLogger, OneProgressLineOnATerminal) {
   std::vector<std::string> progress;
   const auto lines = log_lines(5, 2, true, &progress);
