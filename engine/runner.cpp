@@ -41,6 +41,11 @@ void Runner::add_hook(std::shared_ptr<Hook> hook, Priority priority) {
   hooks_.insert(place, Entry{priority, std::move(hook)});
 }
 
+bool Runner::ends_interval(int64_t interval) const {
+  const int64_t done = inner_iter_ + 1, left = epoch_length_ - done;
+  return left == 0 || (done % interval == 0 && 2 * left >= interval);
+}
+
 Progress Runner::progress() const {
   return {.epoch = epoch_,
           .iter = iter_,

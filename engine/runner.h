@@ -90,6 +90,9 @@ class Runner {
   int64_t epoch_length() const { return epoch_length_; }
   int64_t max_iters() const { return max_epochs_ * epoch_length_; }
   bool is_last_iter_of_epoch() const { return inner_iter_ + 1 == epoch_length_; }
+  /// Whether the current iteration is the last of a stretch of the log: every `interval` of an
+  /// epoch. What remains of an epoch behind the last is added to it, if it is less than half one.
+  bool ends_interval(int64_t interval) const;
   Progress progress() const;
 
   /// Where a run would continue from what is there now: in after_iter behind the iteration, in

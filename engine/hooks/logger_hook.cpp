@@ -23,17 +23,11 @@ void LoggerHook::before_epoch(Runner&) {
   start_interval();
 }
 
-bool LoggerHook::is_due(const Runner& runner) const {
-  if (runner.is_last_iter_of_epoch()) return true;
-  const int64_t done = runner.inner_iter() + 1;
-  return done % interval_ == 0 && 2 * (runner.epoch_length() - done) >= interval_;
-}
-
 void LoggerHook::after_iter(Runner& runner) {
   losses_.add(runner.result());
   data_seconds_ += runner.data_seconds();
   ++iters_;
-  if (!is_due(runner)) return;
+  if (!runner.ends_interval(interval_)) return;
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
   const auto iters = static_cast<double>(iters_);
   HistoryRecord record{.mode = "train",

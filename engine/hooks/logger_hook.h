@@ -18,12 +18,11 @@ struct LoggerOptions {
   }
 };
 
-/// Collects what loggers write: a record of mode "train" every `interval` iterations of an epoch
-/// and at its end, with what remains there if that is less than half an interval; one of mode "val"
-/// after every evaluation. Values of a training record, means since the record before: lr (the
-/// current one), the losses, grad_norm (of the last iteration, where gradients are clipped), time
-/// and data_time (seconds per iteration, and waiting for data of it), memory (resident megabytes).
-/// VeryLow.
+/// Collects what loggers write: a record of mode "train" at the end of every interval (see
+/// Runner::ends_interval), one of mode "val" after every evaluation. Values of a training record,
+/// means since the record before: lr (the current one), the losses, grad_norm (of the last
+/// iteration, where gradients are clipped), time and data_time (seconds per iteration, and waiting
+/// for data of it), memory (resident megabytes). VeryLow.
 class LoggerHook : public Hook {
  public:
   /// Throws UsageError for an interval below 1.
@@ -38,7 +37,6 @@ class LoggerHook : public Hook {
 
  private:
   void start_interval();
-  bool is_due(const Runner& runner) const;
 
   int64_t interval_;
   MeanLosses losses_;

@@ -50,7 +50,6 @@ TextLoggerHook::TextLoggerHook(LogSink sink, const TextLoggerOptions& options)
 void TextLoggerHook::start_interval() {
   losses_.reset();
   data_seconds_ = 0;
-  iters_ = 0;
   interval_start_ = Clock::now();
 }
 
@@ -68,7 +67,6 @@ void TextLoggerHook::after_iter(Runner& runner) {
   losses_.add(runner.result());
   data_seconds_ += runner.data_seconds();
   grad_norm_ = runner.grad_norm;
-  ++iters_;
   ++run_iters_;
   const bool last = runner.is_last_iter_of_epoch();
   if (sink_.progress) {
@@ -79,7 +77,7 @@ void TextLoggerHook::after_iter(Runner& runner) {
     if (!last) return;
     sink_.progress("");
   }
-  if (last || iters_ >= options_.interval) {
+  if (runner.ends_interval(options_.interval)) {
     if (sink_.line) sink_.line(train_text(runner));
     start_interval();
   }

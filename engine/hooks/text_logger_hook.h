@@ -55,7 +55,6 @@ class TextLoggerHook final : public Hook {
   MeanLosses losses_;
   double data_seconds_ = 0;
   double grad_norm_ = 0;
-  int64_t iters_ = 0;       // since the last line
   int64_t run_iters_ = 0;   // since before_run
   double run_seconds_ = 0;  // in training epochs since before_run
   Clock::time_point interval_start_;
