@@ -281,10 +281,10 @@ TEST_F(TrainTest, OverfitsOneBatch) {
   EXPECT_LT(losses.back(), 0.35 * losses.front());
 }
 
-TEST_F(TrainTest, MemoryStaysFlatOverTwoHundredSteps) {
+TEST_F(TrainTest, MemoryStaysFlatOverSixHundredSteps) {
   Config config = tiny_config();
-  config.apply_override("runner.max_epochs=10");  // of 20 steps each
-  config.apply_override("evaluation.interval=10");
+  config.apply_override("runner.max_epochs=30");  // of 20 steps each
+  config.apply_override("evaluation.interval=30");
   config.apply_override("log_config.interval=10");
   std::vector<int64_t> megabytes;
   TrainOptions options{.out = folder_, .seed = 1};
@@ -295,13 +295,13 @@ TEST_F(TrainTest, MemoryStaysFlatOverTwoHundredSteps) {
     }
   };
   train_detector(config, options);
-  ASSERT_EQ(megabytes.size(), 20U);
+  ASSERT_EQ(megabytes.size(), 60U);
 #ifdef __SANITIZE_ADDRESS__
   return;  // It keeps what was freed for a while; leaks are LeakSanitizer's to find.
 #endif
-  // Behind the first checkpoint, whose copies a thread writes, nothing is added: images in flight
-  // differ by a megabyte or so.
-  EXPECT_LE(megabytes.back(), megabytes[4] + 2) << ::testing::PrintToString(megabytes);
+  // Behind the first checkpoint nothing is added by a step. Once, at any time, a few megabytes are:
+  // images in flight, and a copy for the thread that writes while the one before is still written.
+  EXPECT_LE(megabytes.back(), megabytes[4] + 6) << ::testing::PrintToString(megabytes);
 }
 
 TEST_F(TrainTest, BFloat16TrainsToo) {
