@@ -10,7 +10,7 @@
 
 #include <unistd.h>
 
-#include <kestrel/engine/environment.h>
+#include <kestrel/engine/diagnosis/environment.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/kernels/log.h>
 #include <kestrel/registry/nearest_name.h>

@@ -6,9 +6,9 @@
 #include <filesystem>
 
 #include <kestrel/data/build_dataset.h>
-#include <kestrel/engine/batch_size.h>
-#include <kestrel/engine/checkpoint.h>
-#include <kestrel/engine/run_folder.h>
+#include <kestrel/engine/checkpoints/checkpoint.h>
+#include <kestrel/engine/records/run_folder.h>
+#include <kestrel/engine/tools/batch_size.h>
 #include <kestrel/kernels/parallel.h>
 #include <kestrel/registry/options.h>
 

@@ -6,7 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <kestrel/engine/resume.h>
+#include <kestrel/engine/checkpoints/resume.h>
 #include <kestrel/engine/train.h>
 
 namespace kestrel::apps {

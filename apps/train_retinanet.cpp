@@ -8,8 +8,8 @@
 #include <CLI/CLI.hpp>
 
 #include <kestrel/data/datasets/open.h>
-#include <kestrel/engine/pretrained.h>
-#include <kestrel/engine/run_folder.h>
+#include <kestrel/engine/checkpoints/pretrained.h>
+#include <kestrel/engine/records/run_folder.h>
 #include <kestrel/kernels/log.h>
 
 #include "program.h"

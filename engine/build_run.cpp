@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include <kestrel/engine/pretrained.h>
+#include <kestrel/engine/checkpoints/pretrained.h>
 #include <kestrel/registry/registry.h>
 #include <kestrel/tensor/random.h>
 

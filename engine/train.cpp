@@ -10,22 +10,22 @@
 
 #include <kestrel/data/datasets/coco_truths.h>
 #include <kestrel/data/file.h>
-#include <kestrel/engine/batch_size.h>
 #include <kestrel/engine/build_run.h>
-#include <kestrel/engine/checkpoint.h>
-#include <kestrel/engine/diagnosis.h>
-#include <kestrel/engine/environment.h>
+#include <kestrel/engine/checkpoints/checkpoint.h>
+#include <kestrel/engine/checkpoints/resume.h>
+#include <kestrel/engine/checkpoints/weights_hash.h>
+#include <kestrel/engine/diagnosis/diagnosis.h>
+#include <kestrel/engine/diagnosis/environment.h>
 #include <kestrel/engine/evaluate.h>
 #include <kestrel/engine/hooks/checkpoint_hook.h>
 #include <kestrel/engine/hooks/eval_hook.h>
 #include <kestrel/engine/hooks/lr_updater_hook.h>
 #include <kestrel/engine/hooks/optimizer_hook.h>
-#include <kestrel/engine/record_hooks.h>
-#include <kestrel/engine/resume.h>
-#include <kestrel/engine/run_log.h>
+#include <kestrel/engine/records/record_hooks.h>
+#include <kestrel/engine/records/run_log.h>
 #include <kestrel/engine/schedules/lr_schedule.h>
 #include <kestrel/engine/seconds_since.h>
-#include <kestrel/engine/weights_hash.h>
+#include <kestrel/engine/tools/batch_size.h>
 #include <kestrel/inference/weights.h>
 #include <kestrel/tensor/allocator.h>
 

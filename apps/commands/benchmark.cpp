@@ -6,7 +6,7 @@
 
 #include <kestrel/data/datasets/shapes.h>
 #include <kestrel/detection/detectors/base_detector.h>
-#include <kestrel/engine/benchmark.h>
+#include <kestrel/engine/tools/benchmark.h>
 #include <kestrel/inference/detector.h>
 
 #include "../program.h"

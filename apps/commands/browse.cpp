@@ -12,7 +12,7 @@
 #include <kestrel/data/transforms/pad.h>
 #include <kestrel/data/transforms/random_flip.h>
 #include <kestrel/data/transforms/resize.h>
-#include <kestrel/engine/browse.h>
+#include <kestrel/engine/tools/browse.h>
 
 #include "../program.h"
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <kestrel/detection/evaluation/coco_results.h>
-#include <kestrel/engine/pictures.h>
-#include <kestrel/engine/run_folder.h>
+#include <kestrel/engine/records/pictures.h>
+#include <kestrel/engine/records/run_folder.h>
 #include <kestrel/inference/detector.h>
 #include <kestrel/kernels/log.h>
 

@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include <kestrel/engine/environment.h>
+#include <kestrel/engine/diagnosis/environment.h>
 
 namespace kestrel::apps {
 

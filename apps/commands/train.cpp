@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include <kestrel/engine/diagnosis.h>
-#include <kestrel/engine/run_folder.h>
+#include <kestrel/engine/diagnosis/diagnosis.h>
+#include <kestrel/engine/records/run_folder.h>
 
 #include "../program.h"
 #include "../run_options.h"

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include <kestrel/engine/checkpoint.h>
+#include <kestrel/engine/checkpoints/checkpoint.h>
 #include <kestrel/engine/hooks/hook.h>
 
 namespace kestrel {

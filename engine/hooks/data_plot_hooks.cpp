@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <kestrel/data/image.h>
-#include <kestrel/engine/batch_pictures.h>
 #include <kestrel/engine/plots/label_statistics.h>
+#include <kestrel/engine/records/batch_pictures.h>
 #include <kestrel/engine/runner.h>
 
 namespace kestrel {

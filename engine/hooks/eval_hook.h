@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include <kestrel/engine/checkpoint.h>
+#include <kestrel/engine/checkpoints/checkpoint.h>
 #include <kestrel/engine/hooks/hook.h>
 
 namespace kestrel {

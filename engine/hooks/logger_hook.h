@@ -5,7 +5,7 @@
 
 #include <kestrel/engine/hooks/hook_context.h>
 #include <kestrel/engine/hooks/mean_losses.h>
-#include <kestrel/engine/training_history.h>
+#include <kestrel/engine/records/training_history.h>
 
 namespace kestrel {
 

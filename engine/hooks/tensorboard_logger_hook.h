@@ -3,9 +3,9 @@
 #include <filesystem>
 #include <optional>
 
-#include <kestrel/engine/event_file.h>
 #include <kestrel/engine/hooks/hook_context.h>
 #include <kestrel/engine/hooks/logger_hook.h>
+#include <kestrel/engine/records/event_file.h>
 
 namespace kestrel {
 

@@ -7,7 +7,7 @@
 
 #include <kestrel/engine/hooks/hook_context.h>
 #include <kestrel/engine/hooks/plot_hook.h>
-#include <kestrel/engine/pictures.h>
+#include <kestrel/engine/records/pictures.h>
 
 namespace kestrel {
 

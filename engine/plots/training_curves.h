@@ -4,7 +4,7 @@
 #include <string>
 
 #include <kestrel/data/image.h>
-#include <kestrel/engine/training_history.h>
+#include <kestrel/engine/records/training_history.h>
 
 namespace kestrel {
 

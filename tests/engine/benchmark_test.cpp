@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include <kestrel/detection/detectors/base_detector.h>
-#include <kestrel/engine/benchmark.h>
+#include <kestrel/engine/tools/benchmark.h>
 #include <kestrel/registry/registry.h>
 #include <kestrel/tensor/random.h>
 

@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <kestrel/engine/environment.h>
-#include <kestrel/engine/machine.h>
+#include <kestrel/engine/diagnosis/environment.h>
+#include <kestrel/engine/diagnosis/machine.h>
 #include <kestrel/kernels/parallel.h>
 
 namespace kestrel {

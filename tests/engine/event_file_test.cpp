@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include <kestrel/engine/event_file.h>
+#include <kestrel/engine/records/event_file.h>
 
 namespace kestrel {
 namespace {

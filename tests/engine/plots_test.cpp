@@ -11,7 +11,6 @@
 #include <gtest/gtest.h>
 
 #include <kestrel/data/datasets/shapes.h>
-#include <kestrel/engine/pictures.h>
 #include <kestrel/engine/plots/axis.h>
 #include <kestrel/engine/plots/canvas.h>
 #include <kestrel/engine/plots/confusion_plot.h>
@@ -19,6 +18,7 @@
 #include <kestrel/engine/plots/line_chart.h>
 #include <kestrel/engine/plots/precision_recall.h>
 #include <kestrel/engine/plots/training_curves.h>
+#include <kestrel/engine/records/pictures.h>
 #include <kestrel/tensor/random.h>
 
 namespace kestrel {

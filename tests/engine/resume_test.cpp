@@ -8,8 +8,8 @@
 
 #include <gtest/gtest.h>
 
-#include <kestrel/engine/resume.h>
-#include <kestrel/engine/run_folder.h>
+#include <kestrel/engine/checkpoints/resume.h>
+#include <kestrel/engine/records/run_folder.h>
 #include <kestrel/kernels/log.h>
 #include <kestrel/tensor/safetensors.h>
 

@@ -13,11 +13,11 @@
 
 #include <kestrel/data/image.h>
 #include <kestrel/data/transforms/sample.h>
-#include <kestrel/engine/batch_pictures.h>
 #include <kestrel/engine/hooks/plot_hook.h>
-#include <kestrel/engine/run_log.h>
+#include <kestrel/engine/records/batch_pictures.h>
+#include <kestrel/engine/records/run_log.h>
+#include <kestrel/engine/records/training_history.h>
 #include <kestrel/engine/train.h>
-#include <kestrel/engine/training_history.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/kernels/log.h>
 #include <kestrel/tensor/random.h>

@@ -11,9 +11,9 @@
 #include <gtest/gtest.h>
 
 #include <kestrel/detection/detectors/base_detector.h>
-#include <kestrel/engine/batch_size.h>
 #include <kestrel/engine/detection_task.h>
-#include <kestrel/engine/diagnosis.h>
+#include <kestrel/engine/diagnosis/diagnosis.h>
+#include <kestrel/engine/tools/batch_size.h>
 #include <kestrel/engine/train.h>
 #include <kestrel/inference/detector.h>
 #include <kestrel/kernels/error.h>

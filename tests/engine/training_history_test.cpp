@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include <kestrel/engine/training_history.h>
+#include <kestrel/engine/records/training_history.h>
 #include <kestrel/kernels/error.h>
 
 namespace kestrel {

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include <kestrel/engine/checkpoint.h>
+#include <kestrel/engine/checkpoints/checkpoint.h>
 #include <kestrel/tensor/safetensors.h>
 
 #include "child.h"

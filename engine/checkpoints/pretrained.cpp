@@ -1,4 +1,4 @@
-#include <kestrel/engine/pretrained.h>
+#include <kestrel/engine/checkpoints/pretrained.h>
 
 #include <fmt/format.h>
 

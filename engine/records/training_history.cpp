@@ -1,4 +1,4 @@
-#include <kestrel/engine/training_history.h>
+#include <kestrel/engine/records/training_history.h>
 
 #include <algorithm>
 #include <cmath>

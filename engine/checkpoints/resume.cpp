@@ -1,11 +1,11 @@
-#include <kestrel/engine/resume.h>
+#include <kestrel/engine/checkpoints/resume.h>
 
 #include <span>
 
 #include <fmt/format.h>
 
 #include <kestrel/data/file.h>
-#include <kestrel/engine/checkpoint.h>
+#include <kestrel/engine/checkpoints/checkpoint.h>
 #include <kestrel/registry/options.h>
 
 namespace kestrel {

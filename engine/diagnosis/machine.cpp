@@ -1,4 +1,4 @@
-#include <kestrel/engine/machine.h>
+#include <kestrel/engine/diagnosis/machine.h>
 
 #include <sched.h>
 #include <unistd.h>

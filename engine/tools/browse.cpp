@@ -1,4 +1,4 @@
-#include <kestrel/engine/browse.h>
+#include <kestrel/engine/tools/browse.h>
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <kestrel/data/loader.h>
-#include <kestrel/engine/pictures.h>
+#include <kestrel/engine/records/pictures.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/kernels/log.h>
 

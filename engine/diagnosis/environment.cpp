@@ -1,4 +1,4 @@
-#include <kestrel/engine/environment.h>
+#include <kestrel/engine/diagnosis/environment.h>
 
 #include <kestrel_build_info.h>
 
@@ -13,7 +13,7 @@
 #include <fmt/ranges.h>
 
 #include <kestrel/data/datasets/open.h>
-#include <kestrel/engine/machine.h>
+#include <kestrel/engine/diagnosis/machine.h>
 #include <kestrel/engine/plots/canvas.h>
 #include <kestrel/kernels/cpu_info.h>
 #include <kestrel/kernels/device.h>

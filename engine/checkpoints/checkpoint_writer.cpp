@@ -1,4 +1,4 @@
-#include <kestrel/engine/checkpoint_writer.h>
+#include <kestrel/engine/checkpoints/checkpoint_writer.h>
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include <kestrel/engine/run_log.h>
+#include <kestrel/engine/records/run_log.h>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>

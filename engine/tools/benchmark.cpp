@@ -1,4 +1,4 @@
-#include <kestrel/engine/benchmark.h>
+#include <kestrel/engine/tools/benchmark.h>
 
 #include <fmt/format.h>
 

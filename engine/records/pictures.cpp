@@ -1,4 +1,4 @@
-#include <kestrel/engine/pictures.h>
+#include <kestrel/engine/records/pictures.h>
 
 #include <algorithm>
 #include <ranges>

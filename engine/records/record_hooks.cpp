@@ -1,4 +1,4 @@
-#include <kestrel/engine/record_hooks.h>
+#include <kestrel/engine/records/record_hooks.h>
 
 namespace kestrel {
 

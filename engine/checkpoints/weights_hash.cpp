@@ -1,4 +1,4 @@
-#include <kestrel/engine/weights_hash.h>
+#include <kestrel/engine/checkpoints/weights_hash.h>
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include <kestrel/engine/diagnosis.h>
+#include <kestrel/engine/diagnosis/diagnosis.h>
 
 #include <cmath>
 #include <map>

@@ -1,10 +1,10 @@
-#include <kestrel/engine/run_folder.h>
+#include <kestrel/engine/records/run_folder.h>
 
 #include <charconv>
 #include <cstdint>
 #include <optional>
 
-#include <kestrel/engine/checkpoint.h>
+#include <kestrel/engine/checkpoints/checkpoint.h>
 
 namespace kestrel {
 namespace {

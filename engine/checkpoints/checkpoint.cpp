@@ -1,4 +1,4 @@
-#include <kestrel/engine/checkpoint.h>
+#include <kestrel/engine/checkpoints/checkpoint.h>
 
 #include <charconv>
 

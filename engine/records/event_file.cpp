@@ -1,4 +1,4 @@
-#include <kestrel/engine/event_file.h>
+#include <kestrel/engine/records/event_file.h>
 
 #include <unistd.h>
 

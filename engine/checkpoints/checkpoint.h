@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <kestrel/engine/checkpoint_writer.h>
+#include <kestrel/engine/checkpoints/checkpoint_writer.h>
 #include <kestrel/engine/optimizers/optimizer.h>
 #include <kestrel/engine/runner.h>
 #include <kestrel/layers/module.h>

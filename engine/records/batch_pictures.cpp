@@ -1,10 +1,10 @@
-#include <kestrel/engine/batch_pictures.h>
+#include <kestrel/engine/records/batch_pictures.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 
-#include <kestrel/engine/pictures.h>
+#include <kestrel/engine/records/pictures.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/registry/options.h>
 

@@ -1,4 +1,4 @@
-#include <kestrel/engine/batch_size.h>
+#include <kestrel/engine/tools/batch_size.h>
 
 #include <algorithm>
 #include <optional>
