@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <kestrel/data/datasets/dataset.h>
+#include <kestrel/data/datasets/split_files.h>
 
 namespace kestrel {
 
@@ -38,6 +39,21 @@ struct CheckOptions {
 
 /// Reads every image of a data set, on all threads.
 DatasetReport check_dataset(const Dataset& dataset, const CheckOptions& options = {});
+
+/// A part of a data set as check_parts finds it.
+struct PartReport {
+  Split split = Split::Train;
+  const Dataset* dataset = nullptr;  ///< Null where the part cannot be used.
+  DatasetReport report;
+  std::string problem;  ///< Why it cannot be used.
+  int64_t problems() const { return dataset == nullptr ? 1 : report.problems(); }
+};
+
+/// Opens the parts as training and evaluation do, each once (val and test may stand in for each
+/// other), the others with the classes of the first, and hands over what it finds. Throws DataError
+/// where the data set has none of them.
+void check_parts(const std::string& name_or_path, const std::vector<Split>& splits,
+                 const CheckOptions& options, const std::function<void(const PartReport&)>& found);
 
 /// The report as text of several lines, histograms included.
 std::string report_text(const Dataset& dataset, const DatasetReport& report);

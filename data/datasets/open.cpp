@@ -282,10 +282,14 @@ std::unique_ptr<Dataset> make_dataset(const DatasetOptions& options) {
   return std::visit(Maker{}, options);
 }
 
+bool is_generated_set(const std::string& name_or_path) {
+  return name_or_path == "shapes" && !has_directory("shapes");
+}
+
 std::unique_ptr<Dataset> open_dataset(const OpenDatasetOptions& options) {
   const bool train = options.split == Split::Train;
   const bool test_mode = options.test_mode.value_or(!train);
-  if (options.name_or_path == "shapes" && !has_directory("shapes")) {
+  if (is_generated_set(options.name_or_path)) {
     ShapesDatasetOptions shapes{.seed = options.seed, .split = to_string(options.split)};
     if (options.num_images > 0) shapes.num_images = options.num_images;
     shapes.classes = options.classes;

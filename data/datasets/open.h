@@ -36,6 +36,9 @@ Config to_config(const DatasetOptions& options);
 /// nothing is found.
 std::filesystem::path find_dataset(const std::string& name_or_path);
 
+/// Whether the name is that of the generated shapes, and not of a directory.
+bool is_generated_set(const std::string& name_or_path);
+
 struct OpenDatasetOptions {
   std::string name_or_path = "shapes";
   Split split = Split::Train;
