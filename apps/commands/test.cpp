@@ -53,10 +53,6 @@ void add_test(CLI::App& app) {
     open.test_mode = true;
     open.strict = o->strict;
     const auto dataset = open_dataset(open);
-    if (dataset->class_names() != detector.classes()) {
-      fail<UsageError>("[test] the model's classes are not those of ", o->data,
-                       ", or in another order");
-    }
     const Pipeline pipeline(detector.config().at("data").at("test").at("pipeline"));
     const LogSink log = console_log();
     const auto found = detect_all(
@@ -73,7 +69,7 @@ void add_test(CLI::App& app) {
     const CocoEvalResult result = evaluate_coco(coco_truths(*dataset), found, CocoMetric::kBbox);
     std::fputs((coco_summary(result) + coco_class_table(result)).c_str(), stdout);
     if (o->results.empty()) return;
-    write_coco_results(o->results, found);
+    write_coco_results(o->results, found, CocoMetric::kBbox, coco_ids(*dataset));
   });
 }
 
