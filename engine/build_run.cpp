@@ -56,7 +56,7 @@ Run build_run(const Config& config, const TrainOptions& options) {
   std::optional<std::filesystem::path> weights = options.weights;
   if (!weights && !run.config.load_from.is_null()) weights = run.config.load_from.as_string();
   if (weights) {
-    say(options, load_starting_weights(*weights, *run.model));
+    say(options, load_starting_weights(*weights, *run.model, options.weights_key));
   } else {
     const auto backbone = load_pretrained(run.config.model, *run.model);
     if (!backbone.empty()) say(options, fmt::format("backbone starts from {}", backbone.string()));

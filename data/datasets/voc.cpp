@@ -44,7 +44,8 @@ std::string name_in_line(const std::string& line, const fs::path& annotations) {
 std::string find_image(const fs::path& root, const std::string& id, const std::string& filename) {
   const fs::path folder = root / "JPEGImages";
   std::error_code code;
-  for (const char* extension : {".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp"}) {
+  for (const char* extension :
+       {".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", ".tif", ".tiff"}) {
     const fs::path file = folder / (id + extension);
     if (fs::exists(file, code)) return file.string();
   }

@@ -7,6 +7,7 @@
 
 #include <kestrel/data/datasets/yolo_yaml.h>
 #include <kestrel/data/file.h>
+#include <kestrel/data/image.h>
 #include <kestrel/registry/config.h>
 #include <kestrel/tensor/text.h>
 
@@ -149,17 +150,13 @@ std::string lower_extension(const fs::path& path) {
   return extension;
 }
 
-bool is_one_of(const std::string& extension, std::initializer_list<const char*> extensions) {
-  return std::ranges::find(extensions, extension) != extensions.end();
-}
-
 bool is_read(const std::string& extension) {
-  return is_one_of(extension, {".jpg", ".jpeg", ".mpo", ".png", ".bmp", ".tga", ".ppm", ".pgm"});
+  return has_picture_name("x" + extension);
 }
 
 // Formats that Ultralytics reads and we do not.
 bool is_foreign(const std::string& extension) {
-  return is_one_of(extension, {".webp", ".tif", ".tiff", ".heic", ".avif", ".dng", ".pfm", ".jp2"});
+  return has_unread_picture_name("x" + extension);
 }
 
 void add_folder(const fs::path& folder, std::vector<fs::path>& images) {

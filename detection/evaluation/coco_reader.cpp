@@ -332,6 +332,9 @@ std::vector<CocoEvalDetection> parse_coco_results(std::string_view json,
 CocoEvalResult evaluate_coco_files(const std::string& annotations, const std::string& results,
                                    CocoMetric metric) {
   const CocoEvalTruths truths = read_coco_truths(annotations, metric);
+  if (truths.images.empty()) {
+    fail<DataError>("[coco] ", annotations, ": lists no image: there is nothing to evaluate on");
+  }
   return evaluate_coco(truths, read_coco_results(results, truths, metric), metric);
 }
 

@@ -155,10 +155,10 @@ TEST(Yolo, NothingToTrainOnIsAnError) {
 
 TEST(Yolo, ImagesOfOtherFormatsAreToldOf) {
   const YoloTree tree;
-  tree.dir.write("images/train/x.webp", "RIFF");
+  tree.dir.write("images/train/x.heic", "ftyp");
   const Warnings warnings;
   EXPECT_EQ(tree.open().size(), 3);
-  EXPECT_TRUE(warnings.has({"x.webp: .webp is not a format that is read", "; dropped"}));
+  EXPECT_TRUE(warnings.has({"x.heic: .heic is not a format that is read", "; dropped"}));
 }
 
 /// The working directory while it lives.
