@@ -16,19 +16,19 @@ class Norm : public Module {
 
 /// Which normalisation a layer has; MMDetection's norm_cfg.
 struct NormOptions {
-  std::string type = "BN";    ///< "BN" or "GN".
-  bool requires_grad = true;  ///< Whether weight and bias are trained.
+  std::string type = "BN";
+  bool requires_grad = true;
   double eps = 1e-5;
-  double momentum = 0.1;    ///< BN: weight of the new batch in the running statistics.
-  int64_t num_groups = 32;  ///< GN.
+  double momentum = 0.1;
+  int64_t num_groups = 32;
 
   template <class V>
   void visit(V& v) {
-    v("type", type);
-    v("requires_grad", requires_grad);
-    v("eps", eps);
-    v("momentum", momentum);
-    v("num_groups", num_groups);
+    v("type", type, "which norm");
+    v("requires_grad", requires_grad, "whether weight and bias are trained");
+    v("eps", eps, "added to the variance");
+    v("momentum", momentum, "BN: weight of the new batch in the running statistics");
+    v("num_groups", num_groups, "GN: groups of channels");
   }
 };
 

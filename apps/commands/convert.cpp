@@ -11,6 +11,8 @@
 #include <kestrel/layers/load_weights.h>
 #include <kestrel/registry/registry.h>
 
+#include "../plugins.h"
+
 namespace kestrel::apps {
 namespace {
 
@@ -107,6 +109,7 @@ void add_convert(CLI::App& app) {
   command->add_option("--classes", o->classes, "names of the classes, as a,b,c")->delimiter(',');
   command->add_option("--prefix", o->prefix,
                       "take only the tensors whose names begin so, without it: backbone.");
+  add_plugin_option(*command);
   command->callback([o] { convert(*o); });
 }
 

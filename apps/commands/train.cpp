@@ -6,6 +6,7 @@
 
 #include <kestrel/engine/diagnosis/diagnosis.h>
 #include <kestrel/engine/records/run_folder.h>
+#include <kestrel/engine/run_config.h>
 
 #include "../program.h"
 #include "../run_options.h"
@@ -32,6 +33,7 @@ void run_train(TrainCommand o) {
   }
   Config config = o.config.empty() ? stored->config : Config::load(o.config);
   apply_run_options(config, o.run);
+  config = without_variables(config);
   if (o.run.out.empty() && !stored) o.run.out = next_run_folder(name).string();
   run_training(config, o.run, stored);
 }

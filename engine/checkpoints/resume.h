@@ -17,10 +17,10 @@ struct RunArguments {
 
   template <class V>
   void visit(V& v) {
-    v("seed", seed);
-    v("device", device);
-    v("amp", amp);
-    v("overfit_batch", overfit_batch);
+    v("seed", seed, "equal seeds give equal weights");
+    v("device", device, "cpu, cuda or cuda:N");
+    v("amp", amp, "convolutions in bfloat16");
+    v("overfit_batch", overfit_batch, "the first batch alone");
   }
 };
 
