@@ -24,8 +24,8 @@ struct VocDatasetOptions {
     v("img_prefix", img_prefix, "folder with JPEGImages and Annotations");
     v("data_root", data_root, "put before the two above where they are relative");
     v("classes", classes,
-      "empty: VOC's twenty in a tree named VOC2007 or VOC2012, else all that the annotations name, "
-      "sorted");
+      "by label; empty: all that the annotations name, sorted, or VOC's twenty in a tree named "
+      "VOC2007 or VOC2012 whose annotations name no others");
     v("min_size", min_size, "objects with a smaller side are ignored in training");
     v("filter_empty_gt", filter_empty_gt, "training: leave out images without objects");
     v("test_mode", test_mode, "keep every image");

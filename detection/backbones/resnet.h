@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <kestrel/detection/backbones/backbone.h>
@@ -25,6 +27,29 @@ struct DcnOptions {
   }
 };
 
+/// Blocks between the layers of bottlenecks: {cfg: {type: ContextBlock, ratio: 0.0625}, stages:
+/// [false, true, true, true], position: after_conv3}.
+struct ResNetPlugin {
+  enum class Position { AfterConv1, AfterConv2, AfterConv3 };
+
+  Config cfg = {};
+  std::vector<bool> stages = {};
+  Position position = Position::AfterConv3;
+
+  template <class V>
+  void visit(V& v) {
+    v("cfg", cfg, "a block; `postfix` is added to its name");
+    v("stages", stages, "whether each stage has it; empty: all");
+    v("position", position, "after which convolution of a bottleneck");
+  }
+};
+
+constexpr auto enum_names(ResNetPlugin::Position) {
+  using enum ResNetPlugin::Position;
+  return std::array{std::pair{AfterConv1, "after_conv1"}, std::pair{AfterConv2, "after_conv2"},
+                    std::pair{AfterConv3, "after_conv3"}};
+}
+
 /// Options of ResNet, named as MMDetection's.
 struct ResNetOptions {
   int64_t depth = 50;
@@ -41,6 +66,7 @@ struct ResNetOptions {
   bool norm_eval = true;
   std::optional<DcnOptions> dcn = {};
   std::vector<bool> stage_with_dcn = {false, false, false, false};
+  std::vector<ResNetPlugin> plugins = {};
   bool with_cp = false;
   bool zero_init_residual = true;
   std::optional<Config> init_cfg;
@@ -63,6 +89,7 @@ struct ResNetOptions {
       "norms use running statistics in training too; weight and bias still train");
     v("dcn", dcn, "deformable 3x3 convolutions, for depths with bottlenecks: 50, 101, 152");
     v("stage_with_dcn", stage_with_dcn, "which stages have them");
+    v("plugins", plugins, "blocks between the layers, for depths with bottlenecks");
     v("with_cp", with_cp, "gradient checkpointing per block");
     v("zero_init_residual", zero_init_residual,
       "last norm of a block starts at 0; only where nothing pretrained is loaded");

@@ -48,7 +48,7 @@ struct DenseTestOptions {
   template <class V>
   void visit(V& v) {
     v("nms_pre", nms_pre, "candidates per level; -1 for all");
-    v("min_bbox_size", min_bbox_size, "a box needs both sides above this; negative: no such rule");
+    v("min_bbox_size", min_bbox_size, "without effect in dense heads, as in MMDetection");
     v("score_thr", score_thr, "a score has to be above this");
     v("nms", nms, "non-maximum suppression");
     v("max_per_img", max_per_img, "detections per image; -1 for all");

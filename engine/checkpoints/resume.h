@@ -14,6 +14,7 @@ struct RunArguments {
   std::string device = "cpu";
   bool amp = false;
   bool overfit_batch = false;
+  std::string directory;
 
   template <class V>
   void visit(V& v) {
@@ -21,6 +22,7 @@ struct RunArguments {
     v("device", device, "cpu, cuda or cuda:N");
     v("amp", amp, "convolutions in bfloat16");
     v("overfit_batch", overfit_batch, "the first batch alone");
+    v("directory", directory, "where the run was started: relative paths are from there");
   }
 };
 

@@ -49,7 +49,7 @@ expect 2 "--set model.backbone.base_channel=4: model.backbone: unknown key 'base
 cd "$work"
 expect 0 'squared differences' "$kestrel" components --plugin "$plugin"
 expect 0 'base_channels +int +16 +channels' "$kestrel" components backbone PlainNet --plugin "$plugin"
-expect 2 "nothing is registered as 'PlainNet'" "$kestrel" test --weights run/first/weights/last.safetensors
+expect 4 "nothing is registered as '(PlainNet|SquaredLoss)'" "$kestrel" test --weights run/first/weights/last.safetensors
 expect 0 'AP' "$kestrel" test --weights run/first/weights/last.safetensors --data shapes --plugin "$plugin" --workers 1
 
 # What is not there, is no plug-in, is one of another version, or cannot be loaded.
