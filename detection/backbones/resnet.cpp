@@ -13,7 +13,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Backbone, ResNet, ResNetOptions> kResNet{"ResNet"};
+const Registration<Backbone, ResNet, ResNetOptions> kResNet{"ResNet",
+                                                            "residual network of 18 to 152 layers"};
 
 struct Architecture {
   int64_t depth;
