@@ -49,8 +49,8 @@ struct ResNetOptions {
   bool with_cp = false;  ///< Gradient checkpointing per block.
   bool zero_init_residual =
       true;  ///< Last norm of a block starts at 0. Only where nothing pretrained is loaded.
-  std::optional<Config>
-      init_cfg;  ///< {type: Pretrained, checkpoint: file}; applied by the trainer.
+  /// {type: Pretrained, checkpoint: file}, which the trainer loads, or rules for init_by_config().
+  Config init_cfg = {};
 
   template <class V>
   void visit(V& v) {
@@ -90,11 +90,13 @@ class ResNet : public Backbone {
 
   std::vector<Variable> forward(const Variable& images) override;
   std::vector<int64_t> out_channels() const override { return out_channels_; }
-  /// Kaiming normal (fan out) convolutions; deformable ones as their layers say, so that their
-  /// offsets start at zero.
+  /// By init_cfg; else Kaiming normal (fan out) convolutions, and deformable ones as their layers
+  /// say, so that their offsets start at zero.
   void init_weights(Philox& random) override;
 
  protected:
+  /// With the 3x3 convolutions of ResNeXt.
+  ResNet(const ResNetOptions& options, int64_t groups, int64_t base_width);
   void on_train(bool on) override;
 
  private:
@@ -106,6 +108,30 @@ class ResNet : public Backbone {
   BatchNorm2d& bn1_;
   std::vector<ModuleList<ResidualBlock>*> stages_;
   std::vector<int64_t> out_channels_;
+};
+
+/// Options of ResNeXt: those of ResNet and two more.
+struct ResNeXtOptions {
+  ResNetOptions resnet;
+  int64_t groups = 1;      ///< Of the 3x3 convolutions.
+  int64_t base_width = 4;  ///< Channels of a group in the first stage, where there are several.
+
+  template <class V>
+  void visit(V& v) {
+    resnet.visit(v);
+    v("groups", groups);
+    v("base_width", base_width);
+  }
+};
+
+/// Xie et al. 2017, "Aggregated residual transformations": ResNet with bottlenecks whose 3x3
+/// convolutions are grouped, and wider.
+class ResNeXt : public ResNet {
+ public:
+  explicit ResNeXt(const ResNeXtOptions& options = {});
+
+ private:
+  static const ResNetOptions& checked(const ResNeXtOptions& options);
 };
 
 }  // namespace kestrel

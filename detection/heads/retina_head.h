@@ -16,6 +16,7 @@ struct RetinaHeadOptions {
   Config loss_cls = {};          ///< Default: FocalLoss.
   Config loss_bbox = {};         ///< Default: L1Loss.
   bool reg_decoded_bbox = false;
+  Config init_cfg = {};  ///< Default: convolutions N(0, 0.01); every score starts at 0.01.
   AnchorTrainOptions train_cfg = {};
   DenseTestOptions test_cfg = {};
 
@@ -31,6 +32,7 @@ struct RetinaHeadOptions {
     v("loss_cls", loss_cls);
     v("loss_bbox", loss_bbox);
     v("reg_decoded_bbox", reg_decoded_bbox);
+    v("init_cfg", init_cfg);
     v("train_cfg", train_cfg);
     v("test_cfg", test_cfg);
   }
@@ -43,10 +45,12 @@ class RetinaHead : public AnchorHead {
   explicit RetinaHead(const RetinaHeadOptions& options);
 
   HeadOutputs forward(const std::vector<Variable>& levels) override;
-  /// Convolutions N(0, 0.01) with bias 0; the bias of retina_cls makes every score 0.01.
+  /// By init_cfg; by default convolutions N(0, 0.01) with bias 0, and every score 0.01 by the bias
+  /// of retina_cls.
   void init_weights(Philox& random) override;
 
  private:
+  Config init_cfg_;
   ModuleList<ConvModule>& cls_convs_;
   ModuleList<ConvModule>& reg_convs_;
   Conv2d& retina_cls_;

@@ -6,8 +6,17 @@
 
 #include <kestrel/detection/necks/neck.h>
 #include <kestrel/layers/conv_module.h>
+#include <kestrel/registry/config.h>
 
 namespace kestrel {
+
+/// MMDetection's add_extra_convs: a name, or true for on_input and false for none.
+struct ExtraConvs {
+  std::string source;
+
+  void read(const Config& node);
+  Config write() const;
+};
 
 /// Options of FPN, named as MMDetection's.
 struct FPNOptions {
@@ -15,14 +24,15 @@ struct FPNOptions {
   int64_t out_channels = 256;
   int64_t num_outs = 5;
   int64_t start_level = 0;  ///< First backbone level used.
-  int64_t end_level = -1;   ///< One past the last level used; -1: all.
+  int64_t end_level = -1;   ///< Last backbone level used; -1: all.
   /// Where levels beyond the backbone's come from: "" halves the last output by max pooling;
   /// "on_input", "on_lateral" and "on_output" put stride-2 convolutions on the last input, lateral
   /// or output.
-  std::string add_extra_convs;
+  ExtraConvs add_extra_convs = {};
   bool relu_before_extra_convs = false;  ///< ReLU before every extra convolution but the first.
   bool no_norm_on_lateral = false;
   std::optional<NormOptions> norm_cfg;
+  Config init_cfg = {};  ///< Default: convolutions Xavier uniform, bias 0.
 
   template <class V>
   void visit(V& v) {
@@ -35,6 +45,7 @@ struct FPNOptions {
     v("relu_before_extra_convs", relu_before_extra_convs);
     v("no_norm_on_lateral", no_norm_on_lateral);
     v("norm_cfg", norm_cfg);
+    v("init_cfg", init_cfg);
   }
 };
 
@@ -48,7 +59,7 @@ class FPN : public Neck {
 
   /// One map per backbone level in; num_outs maps of out_channels channels out.
   std::vector<Variable> forward(const std::vector<Variable>& inputs) override;
-  /// Xavier uniform, bias 0.
+  /// By init_cfg.
   void init_weights(Philox& random) override;
 
  private:
