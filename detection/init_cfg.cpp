@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <kestrel/layers/conv2d.h>
+#include <kestrel/layers/conv_ws.h>
 #include <kestrel/layers/init.h>
 #include <kestrel/layers/linear.h>
 #include <kestrel/layers/norm.h>
@@ -201,25 +202,28 @@ Rule override_of(const Config& node, const Rule& outer) {
   return rule_of(node);
 }
 
-/// PyTorch's class of a layer and what it is derived from.
+template <class... Layers>
+bool is_one_of(Module& module) {
+  return (dynamic_cast<Layers*>(&module) || ...);
+}
+
+/// Whether a layer is of a class of PyTorch's, or derived from it, as MMCV's ConvWS2d is.
 bool is_class(Module& module, const std::string& name) {
-  if (name == "Conv2d" || name == "_ConvNd") {
-    if (dynamic_cast<Conv2d*>(&module)) return true;
-    return name == "_ConvNd" && dynamic_cast<ConvTranspose2d*>(&module);
-  }
-  if (name == "ConvTranspose2d") return dynamic_cast<ConvTranspose2d*>(&module);
-  if (name == "Linear") return dynamic_cast<Linear*>(&module);
-  if (name == "BatchNorm2d" || name == "_BatchNorm") return dynamic_cast<BatchNorm2d*>(&module);
-  if (name == "GroupNorm") return dynamic_cast<GroupNorm*>(&module);
-  if (name == "_NormBase") return dynamic_cast<BatchNorm2d*>(&module);
+  if (name == "Conv2d") return is_one_of<Conv2d, ConvWs2d>(module);
+  if (name == "ConvTranspose2d") return is_one_of<ConvTranspose2d>(module);
+  if (name == "_ConvNd") return is_one_of<Conv2d, ConvTranspose2d>(module);
+  if (name == "Linear") return is_one_of<Linear>(module);
+  if (name == "BatchNorm2d" || name == "_BatchNorm") return is_one_of<BatchNorm2d>(module);
+  if (name == "InstanceNorm2d") return is_one_of<InstanceNorm2d>(module);
+  if (name == "GroupNorm") return is_one_of<GroupNorm>(module);
+  if (name == "LayerNorm") return is_one_of<LayerNorm>(module);
   return false;
 }
 
 void check_layers(const Config& node, const Rule& rule) {
   static const std::vector<std::string> known = {
-      "Conv2d",    "ConvTranspose2d", "Linear",     "BatchNorm2d", "GroupNorm",
-      "LayerNorm", "InstanceNorm2d",  "_BatchNorm", "_ConvNd",     "_NormBase",
-      "Conv1d",    "Conv3d",          "Embedding"};
+      "Conv2d",         "ConvTranspose2d", "Linear",  "BatchNorm2d", "GroupNorm", "LayerNorm",
+      "InstanceNorm2d", "_BatchNorm",      "_ConvNd", "Conv1d",      "Conv3d",    "Embedding"};
   for (const std::string& name : rule.options.layer.values) {
     if (std::ranges::find(known, name) == known.end()) {
       node.at("layer").fail("'" + name + "' is no class of layers" + did_you_mean(name, known));
@@ -265,9 +269,7 @@ void check_init_cfg(const Config& init_cfg) {
 bool init_by_config(Module& module, const Config& init_cfg, Philox& random) {
   if (init_cfg.is_null() || is_pretrained(init_cfg)) return false;
   for (auto& [name, layer] : module.named_modules()) {
-    for (const char* kind : {"_ConvNd", "Linear", "_BatchNorm", "GroupNorm"}) {
-      if (is_class(*layer, kind)) layer->init_weights(random);
-    }
+    if (is_one_of<ConvLayer, ConvTranspose2d, Linear, Norm>(*layer)) layer->init_weights(random);
   }
   for (const Config& node : maps_of(init_cfg)) {
     const Rule rule = rule_of(node);

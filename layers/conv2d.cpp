@@ -6,9 +6,22 @@
 #include <kestrel/autograd/functions/fold_batch_norm.h>
 #include <kestrel/layers/forward_observer.h>
 #include <kestrel/layers/init.h>
+#include <kestrel/registry/registry.h>
 
 namespace kestrel {
 namespace {
+
+/// "Conv2d" and "Conv" have no settings beyond those of every convolution.
+struct NoOptions {
+  template <class V>
+  void visit(V&) {}
+};
+struct PlainConv2d : Conv2d {
+  PlainConv2d(const NoOptions&, const Conv2dOptions& options) : Conv2d(options) {}
+};
+using Conv2dRegistration = Registration<ConvLayer, PlainConv2d, NoOptions, const Conv2dOptions&>;
+const Conv2dRegistration kConv2d{"Conv2d"};
+const Conv2dRegistration kConv{"Conv"};
 
 uint64_t next_weight_key() {
   static std::atomic<uint64_t> key{0};
@@ -52,10 +65,9 @@ struct Conv2d::InferenceWeights {
 };
 
 Conv2d::Conv2d(const Conv2dOptions& options)
-    : weight(add_parameter(
-          "weight", Tensor::zeros({options.out_channels, options.kernel_size, options.kernel_size,
-                                   options.in_channels / options.groups}))),
-      bias(add_parameter("bias", options.bias ? Tensor::zeros({options.out_channels}) : Tensor())),
+    : ConvLayer(Tensor::zeros({options.out_channels, options.kernel_size, options.kernel_size,
+                               options.in_channels / options.groups}),
+                options.bias ? Tensor::zeros({options.out_channels}) : Tensor()),
       options_(options) {
   KESTREL_CHECK(
       options.in_channels % options.groups == 0 && options.out_channels % options.groups == 0,

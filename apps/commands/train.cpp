@@ -5,7 +5,6 @@
 #include <string>
 
 #include <kestrel/engine/diagnosis/diagnosis.h>
-#include <kestrel/engine/records/run_folder.h>
 
 #include "../program.h"
 #include "../run_options.h"
@@ -25,6 +24,7 @@ void run_train(TrainCommand o) {
     return replay_step(o.replay, parse_device(o.run.device.value_or("cpu")), console_log());
   }
   const std::string name = std::filesystem::path(o.config).stem();
+  if (!o.config.empty()) o.config = std::filesystem::absolute(o.config);
   const auto stored = find_stored_run(o.run, name);
   if (o.config.empty() && !stored) {
     fail<UsageError>(
@@ -32,8 +32,7 @@ void run_train(TrainCommand o) {
   }
   Config config = o.config.empty() ? stored->config : Config::load(o.config);
   apply_run_options(config, o.run);
-  if (o.run.out.empty() && !stored) o.run.out = next_run_folder(name).string();
-  run_training(config, o.run, stored);
+  run_training(config, o.run, name, stored);
 }
 
 }  // namespace

@@ -35,6 +35,11 @@ void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView
     conv2d_forward_generic(g, input, weight, bias, residual, output, params.relu);
     return;
   }
+  if (has_narrow_groups(g)) {
+    conv2d_forward_grouped(g, input, weight, bias, residual, output, params.relu,
+                           params.weight_key);
+    return;
+  }
   JoinedGroups groups(g);
   const Conv2dGeometry& joined = groups.geometry();
   const ConstView weights = groups.join(weight);
@@ -62,6 +67,10 @@ void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_inp
   }
   if (!has_kernels(grad_output.dtype)) {
     conv2d_backward_data_generic(g, grad_output, weight, grad_input);
+    return;
+  }
+  if (has_narrow_groups_backward(g)) {
+    conv2d_backward_data_grouped(g, grad_output, weight, grad_input, params.weight_key);
     return;
   }
   JoinedGroups groups(g);
