@@ -69,7 +69,7 @@ struct ResNetOptions {
   std::vector<ResNetPlugin> plugins = {};
   bool with_cp = false;
   bool zero_init_residual = true;
-  std::optional<Config> init_cfg;
+  Config init_cfg = {};
 
   template <class V>
   void visit(V& v) {
@@ -93,7 +93,8 @@ struct ResNetOptions {
     v("with_cp", with_cp, "gradient checkpointing per block");
     v("zero_init_residual", zero_init_residual,
       "last norm of a block starts at 0; only where nothing pretrained is loaded");
-    v("init_cfg", init_cfg, "{type: Pretrained, checkpoint: FILE}; applied by the trainer");
+    v("init_cfg", init_cfg,
+      "{type: Pretrained, checkpoint: FILE}, which the trainer loads, or rules of initial weights");
   }
 };
 
@@ -113,11 +114,13 @@ class ResNet : public Backbone {
 
   std::vector<Variable> forward(const Variable& images) override;
   std::vector<int64_t> out_channels() const override { return out_channels_; }
-  /// Kaiming normal (fan out) convolutions; deformable ones as their layers say, so that their
-  /// offsets start at zero.
+  /// By init_cfg; else Kaiming normal (fan out) convolutions, and deformable ones as their layers
+  /// say, so that their offsets start at zero.
   void init_weights(Philox& random) override;
 
  protected:
+  /// With the 3x3 convolutions of ResNeXt.
+  ResNet(const ResNetOptions& options, int64_t groups, int64_t base_width);
   void on_train(bool on) override;
 
  private:
@@ -129,6 +132,30 @@ class ResNet : public Backbone {
   BatchNorm2d& bn1_;
   std::vector<ModuleList<ResidualBlock>*> stages_;
   std::vector<int64_t> out_channels_;
+};
+
+/// Options of ResNeXt: those of ResNet and two more.
+struct ResNeXtOptions {
+  ResNetOptions resnet;
+  int64_t groups = 1;
+  int64_t base_width = 4;
+
+  template <class V>
+  void visit(V& v) {
+    resnet.visit(v);
+    v("groups", groups, "of the 3x3 convolutions");
+    v("base_width", base_width, "channels of a group in the first stage, where there are several");
+  }
+};
+
+/// Xie et al. 2017, "Aggregated residual transformations": ResNet with bottlenecks whose 3x3
+/// convolutions are grouped, and wider.
+class ResNeXt : public ResNet {
+ public:
+  explicit ResNeXt(const ResNeXtOptions& options = {});
+
+ private:
+  static const ResNetOptions& checked(const ResNeXtOptions& options);
 };
 
 }  // namespace kestrel

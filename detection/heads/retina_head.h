@@ -16,6 +16,7 @@ struct RetinaHeadOptions {
   Config loss_cls = {};
   Config loss_bbox = {};
   bool reg_decoded_bbox = false;
+  Config init_cfg = {};
   AnchorTrainOptions train_cfg = {};
   DenseTestOptions test_cfg = {};
 
@@ -33,6 +34,8 @@ struct RetinaHeadOptions {
     v("loss_bbox", loss_bbox, "a loss of the boxes; null: L1Loss");
     v("reg_decoded_bbox", reg_decoded_bbox,
       "loss_bbox compares boxes, as IoU losses need, not deltas");
+    v("init_cfg", init_cfg,
+      "initial weights; null: convolutions N(0, 0.01), every score starts at 0.01");
     v("train_cfg", train_cfg, "settings of training");
     v("test_cfg", test_cfg, "settings of post-processing");
   }
@@ -45,10 +48,12 @@ class RetinaHead : public AnchorHead {
   explicit RetinaHead(const RetinaHeadOptions& options);
 
   HeadOutputs forward(const std::vector<Variable>& levels) override;
-  /// Convolutions N(0, 0.01) with bias 0; the bias of retina_cls makes every score 0.01.
+  /// By init_cfg; by default convolutions N(0, 0.01) with bias 0, and every score 0.01 by the bias
+  /// of retina_cls.
   void init_weights(Philox& random) override;
 
  private:
+  Config init_cfg_;
   ModuleList<ConvModule>& cls_convs_;
   ModuleList<ConvModule>& reg_convs_;
   Conv2d& retina_cls_;

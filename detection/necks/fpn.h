@@ -6,8 +6,17 @@
 
 #include <kestrel/detection/necks/neck.h>
 #include <kestrel/layers/conv_module.h>
+#include <kestrel/registry/config.h>
 
 namespace kestrel {
+
+/// MMDetection's add_extra_convs: a name, or true for on_input and false for none.
+struct ExtraConvs {
+  std::string source;
+
+  void read(const Config& node);
+  Config write() const;
+};
 
 /// Options of FPN, named as MMDetection's.
 struct FPNOptions {
@@ -16,10 +25,11 @@ struct FPNOptions {
   int64_t num_outs = 5;
   int64_t start_level = 0;
   int64_t end_level = -1;
-  std::string add_extra_convs;
+  ExtraConvs add_extra_convs = {};
   bool relu_before_extra_convs = false;
   bool no_norm_on_lateral = false;
   std::optional<NormOptions> norm_cfg;
+  Config init_cfg = {};
 
   template <class V>
   void visit(V& v) {
@@ -35,6 +45,7 @@ struct FPNOptions {
       "ReLU before every extra convolution but the first");
     v("no_norm_on_lateral", no_norm_on_lateral, "the 1x1 convolutions have no norm");
     v("norm_cfg", norm_cfg, "the norms; null: none");
+    v("init_cfg", init_cfg, "initial weights; null: convolutions Xavier uniform, bias 0");
   }
 };
 
@@ -48,7 +59,7 @@ class FPN : public Neck {
 
   /// One map per backbone level in; num_outs maps of out_channels channels out.
   std::vector<Variable> forward(const std::vector<Variable>& inputs) override;
-  /// Xavier uniform, bias 0.
+  /// By init_cfg.
   void init_weights(Philox& random) override;
 
  private:
