@@ -38,6 +38,7 @@ BatchNorm2d* foldable(Norm* norm) {
 struct Conv2d::InferenceWeights {
   Variable weight;
   Variable bias;
+  Tensor scale;  ///< Of the weight where that is not folded; see Conv2dParams::weight_scale.
   const Norm* norm = nullptr;
   bool autocast = false;
   uint64_t key = 0;
@@ -104,9 +105,18 @@ Variable Conv2d::forward_inference(const Variable& x, const ConvEpilogue& epilog
     fresh->bias = bias;
     if (epilogue.norm) {
       auto* norm = foldable(epilogue.norm);
+      // Where packing multiplies, the weights need not be kept a second time.
+      const bool scaled = !weight.device().is_cuda() && !autocast && x.dtype() == DType::Float32 &&
+                          weight.dtype() == DType::Float32 && weight.size(3) > 1;
+      const Variable factors =
+          scaled ? Variable(Tensor::full({weight.size(0), 1, 1, 1}, 1)) : weight;
       const auto folded = autograd::fold_batch_norm(
-          weight, norm->weight, norm->bias, norm->running_mean, norm->running_var, norm->eps());
-      fresh->weight = folded.weight;
+          factors, norm->weight, norm->bias, norm->running_mean, norm->running_var, norm->eps());
+      if (scaled) {
+        fresh->scale = folded.weight.data();
+      } else {
+        fresh->weight = folded.weight;
+      }
       fresh->bias = folded.bias;
     }
     if (autocast) fresh->weight = Variable(fresh->weight.data().to(DType::BFloat16));
@@ -117,6 +127,7 @@ Variable Conv2d::forward_inference(const Variable& x, const ConvEpilogue& epilog
   }
   Conv2dParams params = params_of(options_, epilogue.relu);
   params.weight_key = inference_->key;
+  if (inference_->scale) params.weight_scale = inference_->scale.data<float>();
   return autograd::conv2d(x, inference_->weight, inference_->bias, params, epilogue.residual);
 }
 
