@@ -6,6 +6,7 @@
 #include <kestrel/autograd/functions/fold_batch_norm.h>
 #include <kestrel/layers/forward_observer.h>
 #include <kestrel/layers/init.h>
+#include <kestrel/tensor/mapped_file.h>
 
 namespace kestrel {
 namespace {
@@ -42,6 +43,7 @@ struct Conv2d::InferenceWeights {
   const Norm* norm = nullptr;
   bool autocast = false;
   uint64_t key = 0;
+  int calls = 0;
 
   ~InferenceWeights() {
     if (weight.device().is_cuda()) {
@@ -128,7 +130,14 @@ Variable Conv2d::forward_inference(const Variable& x, const ConvEpilogue& epilog
   Conv2dParams params = params_of(options_, epilogue.relu);
   params.weight_key = inference_->key;
   if (inference_->scale) params.weight_scale = inference_->scale.data<float>();
-  return autograd::conv2d(x, inference_->weight, inference_->bias, params, epilogue.residual);
+  Variable y = autograd::conv2d(x, inference_->weight, inference_->bias, params, epilogue.residual);
+  // Packed for the sizes of map that there are, they are hardly read again.
+  constexpr int kSizes = 8;
+  if (inference_->calls < kSizes && !weight.device().is_cuda()) {
+    ++inference_->calls;
+    forget_mapped_pages(weight.data().raw(), weight.data().bytes());
+  }
+  return y;
 }
 
 ConvTranspose2d::ConvTranspose2d(const ConvTranspose2dOptions& options)

@@ -65,7 +65,21 @@ LoadReport load_weights(Module& module, const StateDict& weights, const LoadRule
   if (!allowed || (copies.empty() && !own.empty())) {
     fail<ModelFileError>("[load_weights] the weights do not fit the model: ", report.differences());
   }
-  for (const auto& [target, source] : copies) target->copy_from(*source);
+  std::unordered_map<const void*, Variable> shareable;
+  if (rules.share) {
+    for (const auto& [name, parameter] : module.named_parameters()) {
+      shareable.emplace(parameter.data().raw(), parameter);
+    }
+  }
+  for (const auto& [target, source] : copies) {
+    const auto parameter = shareable.find(target->raw());
+    if (parameter != shareable.end() && source->dtype() == target->dtype() &&
+        !source->device().is_cuda() && !target->device().is_cuda()) {
+      parameter->second.data() = *source;
+    } else {
+      target->copy_from(*source);
+    }
+  }
   report.loaded = static_cast<int64_t>(copies.size());
   module.state_changed();
   return report;
