@@ -67,24 +67,6 @@ size_t length_of_wrapper(const StateDict& tensors) {
   return length;
 }
 
-/// Kestrel's names and layouts of PyTorch's tensors.
-StateDict import_tensors(const StateDict& tensors, const fs::path& path) {
-  StateDict weights;
-  std::set<std::string> names;
-  const size_t wrapper = length_of_wrapper(tensors);
-  for (const auto& [name, tensor] : tensors) {
-    if (name.ends_with("num_batches_tracked")) continue;
-    const std::string ours =
-        name.substr(0, wrapper) + kestrel_name(std::string_view(name).substr(wrapper));
-    if (!names.insert(ours).second) {
-      fail<ModelFileError>("[weights] ", path.string(), ": has '", ours, "' twice, once as '", name,
-                           "'");
-    }
-    weights.emplace_back(ours, tensor.dims() == 4 ? to_channels_last(tensor) : tensor);
-  }
-  return weights;
-}
-
 /// The name under which MMDetection 2's EMAHook keeps a second tensor beside one.
 std::string ema_name(std::string name) {
   std::ranges::replace(name, '.', '_');
@@ -160,7 +142,7 @@ bool has_pth_name(const fs::path& path) {
 ModelFile read_safetensors_model(Safetensors file, const fs::path& path) {
   ModelFile result;
   if (!file.metadata.contains(kFormatKey)) {
-    result.weights = import_tensors(file.tensors, path);
+    result.weights = import_tensors(file.tensors, path.string());
     return result;
   }
   result.weights = std::move(file.tensors);
@@ -188,6 +170,23 @@ fs::path find_with_hash(const fs::path& folder, const std::string& name) {
 
 }  // namespace
 
+StateDict import_tensors(const StateDict& tensors, const std::string& file) {
+  StateDict weights;
+  std::set<std::string> names;
+  const size_t wrapper = length_of_wrapper(tensors);
+  for (const auto& [name, tensor] : tensors) {
+    if (name.ends_with("num_batches_tracked")) continue;
+    const std::string ours =
+        name.substr(0, wrapper) + kestrel_name(std::string_view(name).substr(wrapper));
+    if (!names.insert(ours).second) {
+      fail<ModelFileError>("[weights] ", file, ": has '", ours, "' twice, once as '", name,
+                           "'");
+    }
+    weights.emplace_back(ours, tensor.dims() == 4 ? to_channels_last(tensor) : tensor);
+  }
+  return weights;
+}
+
 ModelFile read_model_file(const fs::path& path, const std::string& key) {
   const auto file = std::make_shared<const MappedFile>("weights", path);
   const bool second = key == kEmaKey;
@@ -207,7 +206,7 @@ ModelFile read_model_file(const fs::path& path, const std::string& key) {
   ModelFile result{.classes = classes_of(pth.root())};
   const StateDict tensors =
       choose_of_ema(pth.state_dict(second ? std::string() : key), second, path, result.notes);
-  result.weights = import_tensors(tensors, path);
+  result.weights = import_tensors(tensors, path.string());
   return result;
 }
 
@@ -252,11 +251,11 @@ void export_weights(const fs::path& path, const ModelFile& contents, WeightNames
 }
 
 fs::path find_pretrained(const std::string& checkpoint) {
-  constexpr std::string_view kScheme = "torchvision://";
-  if (!checkpoint.starts_with(kScheme)) {
+  if (checkpoint.find("://") == std::string::npos) {
     return fs::exists(checkpoint) ? fs::path(checkpoint) : fs::path();
   }
-  const std::string name = checkpoint.substr(kScheme.size());
+  const fs::path last = fs::path(checkpoint).filename();
+  const std::string name = has_pth_name(last) ? last.stem().string() : last.string();
   std::vector<fs::path> folders = {"weights"};
   if (const char* folder = std::getenv("KESTREL_WEIGHTS")) folders.insert(folders.begin(), folder);
   for (const fs::path& folder : folders) {

@@ -15,6 +15,7 @@
 #include <kestrel/engine/records/output_file.h>
 #include <kestrel/inference/detector.h>
 
+#include "../plugins.h"
 #include "../program.h"
 #include "../run_options.h"
 
@@ -48,6 +49,7 @@ void add_test(CLI::App& app) {
   command->add_option("--workers", o->workers, "threads that read images")->capture_default_str();
   command->add_flag("--amp", o->amp, "compute in bfloat16");
   command->add_flag("--strict", o->strict, "stop at the first image or annotation that is wrong");
+  add_plugin_option(*command);
   command->callback([o] {
     use_threads(o->threads);
     if (!o->results.empty()) check_output("test", o->results, OutputKind::Results);
@@ -58,10 +60,6 @@ void add_test(CLI::App& app) {
     open.test_mode = true;
     open.strict = o->strict;
     const auto dataset = open_dataset(open);
-    if (dataset->class_names() != detector.classes()) {
-      fail<UsageError>("[test] the model's classes are not those of ", o->data,
-                       ", or in another order");
-    }
     const Pipeline pipeline(detector.config().at("data").at("test").at("pipeline"));
     const LogSink log = console_log();
     const auto found = detect_all(
@@ -78,7 +76,7 @@ void add_test(CLI::App& app) {
     const CocoEvalResult result = evaluate_coco(coco_truths(*dataset), found, CocoMetric::kBbox);
     std::fputs((coco_summary(result) + coco_class_table(result)).c_str(), stdout);
     if (o->results.empty()) return;
-    const std::string text = coco_results_json(found);
+    const std::string text = coco_results_json(found, CocoMetric::kBbox, coco_ids(*dataset));
     write_file("test", o->results, std::as_bytes(std::span(text)));
   });
 }
