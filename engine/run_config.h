@@ -48,6 +48,18 @@ struct LogConfig {
   }
 };
 
+/// MMDetection's way to say for how many images per step the learning rate is meant.
+struct AutoScaleLr {
+  bool enable = false;  ///< Multiplies it by the images of a step over base_batch_size.
+  int64_t base_batch_size = 16;
+
+  template <class V>
+  void visit(V& v) {
+    v("enable", enable);
+    v("base_batch_size", base_batch_size);
+  }
+};
+
 /// The top level of a config file.
 struct RunConfig {
   Config model;
@@ -55,6 +67,7 @@ struct RunConfig {
   Config optimizer;
   OptimizerHookOptions optimizer_config;
   Config lr_config;
+  AutoScaleLr auto_scale_lr;
   RunnerConfig runner;
   EvalOptions evaluation;
   CheckpointOptions checkpoint_config;
@@ -71,6 +84,7 @@ struct RunConfig {
     v("optimizer", optimizer);
     v("optimizer_config", optimizer_config);
     v("lr_config", lr_config);
+    v("auto_scale_lr", auto_scale_lr);
     v("runner", runner);
     v("evaluation", evaluation);
     v("checkpoint_config", checkpoint_config);

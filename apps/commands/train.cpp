@@ -5,6 +5,7 @@
 #include <string>
 
 #include <kestrel/engine/diagnosis/diagnosis.h>
+#include <kestrel/engine/foreign_settings.h>
 
 #include "../program.h"
 #include "../run_options.h"
@@ -31,6 +32,7 @@ void run_train(TrainCommand o) {
         "a config file is needed: kestrel train configs/.../*.yaml or *.py (or --resume RUN)");
   }
   Config config = o.config.empty() ? stored->config : Config::load(o.config);
+  drop_foreign_settings(config, console_log().line);
   apply_run_options(config, o.run);
   run_training(config, o.run, name, stored);
 }
