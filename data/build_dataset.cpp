@@ -9,10 +9,14 @@
 namespace kestrel {
 namespace {
 
-const Registration<Dataset, CocoDataset, CocoDatasetOptions> kCoco{"CocoDataset"};
-const Registration<Dataset, VocDataset, VocDatasetOptions> kVoc{"VOCDataset"};
-const Registration<Dataset, YoloDataset, YoloDatasetOptions> kYolo{"YOLODataset"};
-const Registration<Dataset, ShapesDataset, ShapesDatasetOptions> kShapes{"ShapesDataset"};
+const Registration<Dataset, CocoDataset, CocoDatasetOptions> kCoco{"CocoDataset",
+                                                                   "COCO's annotations"};
+const Registration<Dataset, VocDataset, VocDatasetOptions> kVoc{"VOCDataset",
+                                                                "Pascal VOC's annotations"};
+const Registration<Dataset, YoloDataset, YoloDatasetOptions> kYolo{
+    "YOLODataset", "text labels, as Ultralytics lays them out"};
+const Registration<Dataset, ShapesDataset, ShapesDatasetOptions> kShapes{
+    "ShapesDataset", "shapes that are generated"};
 
 struct Use {
   bool test_mode = false;

@@ -166,7 +166,21 @@ LoadReport load_weights(Module& module, const StateDict& weights, const LoadRule
     fail<ModelFileError>("[load_weights] the weights do not fit the model: ",
                          found.report.differences(), hint(own, given));
   }
-  for (const auto& [target, source] : found.copies) target->copy_from(*source);
+  std::unordered_map<const void*, Variable> shareable;
+  if (rules.share) {
+    for (const auto& [name, parameter] : module.named_parameters()) {
+      shareable.emplace(parameter.data().raw(), parameter);
+    }
+  }
+  for (const auto& [target, source] : found.copies) {
+    const auto parameter = shareable.find(target->raw());
+    if (parameter != shareable.end() && source->dtype() == target->dtype() &&
+        !source->device().is_cuda() && !target->device().is_cuda()) {
+      parameter->second.data() = *source;
+    } else {
+      target->copy_from(*source);
+    }
+  }
   found.report.loaded = static_cast<int64_t>(found.copies.size());
   module.state_changed();
   return std::move(found.report);

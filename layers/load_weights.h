@@ -15,6 +15,8 @@ struct LoadRules {
   /// What begins with one of these may be missing, unexpected or of another shape; the model's
   /// tensor then stays as it is. {"bbox_head."}: a head for other classes; {""}: anything.
   std::vector<std::string> may_differ{};
+  /// Parameters of the weights' dtype on the CPU are not copied: the module's become these tensors.
+  bool share = false;
 };
 
 /// What became of each tensor, as "name (shape)".

@@ -2,7 +2,7 @@
 
 #include <sys/mman.h>
 
-#include <cstdint>
+#include <algorithm>
 #include <iterator>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -16,7 +16,6 @@ namespace kestrel {
 namespace {
 
 constexpr size_t kGrain = size_t{64} << 10;
-constexpr size_t kHugePage = size_t{2} << 20;
 
 }  // namespace
 
@@ -45,16 +44,26 @@ void* HostArena::take(size_t size) {
 
 void* HostArena::take_from_system(size_t size) {
   constexpr int kAccess = PROT_READ | PROT_WRITE, kKind = MAP_PRIVATE | MAP_ANONYMOUS;
-  const size_t spare = size >= 2 * kHugePage ? kHugePage : 0;  // to begin with a whole huge page
-  void* memory = ::mmap(nullptr, size + spare, kAccess, kKind, -1, 0);
+  // The arena grows at its lower end, by what the free range there lacks: ranges that touch join.
+  const auto lowest = ranges_.begin();
+  const bool at_edge = lowest != ranges_.end() && lowest->first == edge_;
+  if (edge_) {
+    const size_t lacks = size - (at_edge ? std::min(size, lowest->second) : 0);
+    std::byte* begin = edge_ - lacks;
+    void* memory = ::mmap(begin, lacks, kAccess, kKind | MAP_FIXED_NOREPLACE, -1, 0);
+    if (memory == begin) {
+      ::madvise(begin, lacks, MADV_HUGEPAGE);
+      edge_ = begin;
+      give(begin, lacks);
+      return take(size);
+    }
+    if (memory != MAP_FAILED) ::munmap(memory, lacks);  // by a kernel that takes it for a hint
+  }
+  void* memory = ::mmap(nullptr, size, kAccess, kKind, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
-  if (spare == 0) return memory;
-  const size_t skipped = (kHugePage - reinterpret_cast<uintptr_t>(memory) % kHugePage) % kHugePage;
-  std::byte* begin = static_cast<std::byte*>(memory) + skipped;
-  if (skipped > 0) ::munmap(memory, skipped);
-  ::munmap(begin + size, spare - skipped);
-  ::madvise(begin, size, MADV_HUGEPAGE);
-  return begin;
+  ::madvise(memory, size, MADV_HUGEPAGE);
+  edge_ = static_cast<std::byte*>(memory);
+  return memory;
 }
 
 void HostArena::give(void* memory, size_t size) {
@@ -81,6 +90,7 @@ void HostArena::give(void* memory, size_t size) {
 }
 
 void HostArena::release() noexcept {
+  if (!ranges_.empty() && ranges_.begin()->first == edge_) edge_ += ranges_.begin()->second;
   for (const auto& [begin, size] : ranges_) {
     ASAN_UNPOISON_MEMORY_REGION(begin, size);
     ::munmap(begin, size);

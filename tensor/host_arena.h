@@ -29,6 +29,7 @@ class HostArena {
   std::map<std::byte*, size_t> ranges_;              // free ones, by address
   std::set<std::pair<size_t, std::byte*>> by_size_;  // the same
   size_t free_bytes_ = 0;
+  std::byte* edge_ = nullptr;  // where the range begins that was mapped last
 };
 
 }  // namespace kestrel

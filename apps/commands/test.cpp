@@ -15,6 +15,7 @@
 #include <kestrel/engine/records/output_file.h>
 #include <kestrel/inference/detector.h>
 
+#include "../plugins.h"
 #include "../program.h"
 #include "../run_options.h"
 
@@ -48,6 +49,7 @@ void add_test(CLI::App& app) {
   command->add_option("--workers", o->workers, "threads that read images")->capture_default_str();
   command->add_flag("--amp", o->amp, "compute in bfloat16");
   command->add_flag("--strict", o->strict, "stop at the first image or annotation that is wrong");
+  add_plugin_option(*command);
   command->callback([o] {
     use_threads(o->threads);
     if (!o->results.empty()) check_output("test", o->results, OutputKind::Results);

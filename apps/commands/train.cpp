@@ -5,7 +5,7 @@
 #include <string>
 
 #include <kestrel/engine/diagnosis/diagnosis.h>
-#include <kestrel/engine/foreign_settings.h>
+#include <kestrel/engine/run_config.h>
 
 #include "../program.h"
 #include "../run_options.h"
@@ -32,8 +32,8 @@ void run_train(TrainCommand o) {
         "a config file is needed: kestrel train configs/.../*.yaml or *.py (or --resume RUN)");
   }
   Config config = o.config.empty() ? stored->config : Config::load(o.config);
-  drop_foreign_settings(config, console_log().line);
   apply_run_options(config, o.run);
+  config = without_variables(config);
   run_training(config, o.run, name, stored);
 }
 

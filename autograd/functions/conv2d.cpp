@@ -32,6 +32,8 @@ Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
   KESTREL_CHECK(weight.data().dims() == 4, "[conv2d] weight must be (O, kh, kw, C / groups), got ",
                 weight.shape());
   check_same_device("conv2d", x.data(), weight.data());
+  KESTREL_CHECK(!params.weight_scale || !x.device().is_cuda(),
+                "[conv2d] weight_scale is the CPU's");
   const DType dtype = compute_dtype(x);
   const Tensor input = x.data().to(dtype);
   const Tensor kernel = weight.data().to(dtype);

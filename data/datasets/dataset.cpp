@@ -157,8 +157,9 @@ void Dataset::finish(Complaints& complaints, const FinishOptions& options) {
   const bool any = std::ranges::any_of(annotations_, can_be_learnt);
   tell_past_edge(complaints);
   if (!any && !options.training && size() > 0) {
-    complaints.note(options.file, ": none of the ", size(), " images has an object of the ",
-                    num_classes(), " classes: AP cannot be computed");
+    complaints.note(complaints.subject(options.file), "none of the ", size(),
+                    " images has an object of the ", num_classes(),
+                    " classes: AP cannot be computed");
   }
   complaints.finish();
   set_strict(complaints.strict());

@@ -62,6 +62,8 @@ struct TrainingTarget {
 /// Safe to read from several threads.
 class Dataset {
  public:
+  static constexpr const char* kKind = "data set";
+
   virtual ~Dataset() = default;
   Dataset(const Dataset&) = delete;
   Dataset& operator=(const Dataset&) = delete;

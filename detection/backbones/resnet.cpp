@@ -15,8 +15,10 @@
 namespace kestrel {
 namespace {
 
-const Registration<Backbone, ResNet, ResNetOptions> kResNet{"ResNet"};
-const Registration<Backbone, ResNeXt, ResNeXtOptions> kResNeXt{"ResNeXt"};
+const Registration<Backbone, ResNet, ResNetOptions> kResNet{"ResNet",
+                                                            "residual network of 18 to 152 layers"};
+const Registration<Backbone, ResNeXt, ResNeXtOptions> kResNeXt{
+    "ResNeXt", "residual network with grouped 3x3 convolutions"};
 
 struct Architecture {
   int64_t depth;

@@ -6,7 +6,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<DenseHead, RetinaHead, RetinaHeadOptions> kRetinaHead{"RetinaHead"};
+const Registration<DenseHead, RetinaHead, RetinaHeadOptions> kRetinaHead{
+    "RetinaHead", "two branches of convolutions over every level"};
 
 AnchorHeadOptions anchor_head_options(const RetinaHeadOptions& options) {
   Config anchors = options.anchor_generator;

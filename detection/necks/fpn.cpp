@@ -10,7 +10,7 @@
 namespace kestrel {
 namespace {
 
-const Registration<Neck, FPN, FPNOptions> kFPN{"FPN"};
+const Registration<Neck, FPN, FPNOptions> kFPN{"FPN", "feature pyramid"};
 
 FPNOptions checked(FPNOptions options) {
   const auto levels = static_cast<int64_t>(options.in_channels.size());

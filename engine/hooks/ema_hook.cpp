@@ -13,9 +13,9 @@ namespace kestrel {
 namespace {
 
 const Registration<Hook, ExpMomentumEmaHook, ExpMomentumEmaOptions, Module&> kExpMomentum{
-    "ExpMomentumEMAHook"};
+    "ExpMomentumEMAHook", "moving average of the weights, faster at first, exponentially"};
 const Registration<Hook, LinearMomentumEmaHook, LinearMomentumEmaOptions, Module&> kLinear{
-    "LinearMomentumEMAHook"};
+    "LinearMomentumEMAHook", "moving average of the weights, faster at first"};
 
 constexpr std::string_view kEma = "ema.";
 

@@ -7,15 +7,15 @@ namespace kestrel {
 
 /// What the moving averages of weights have in common.
 struct EmaOptions {
-  double momentum = 0.0002;   ///< Share of the new weights in every update.
-  int64_t interval = 1;       ///< Iterations between updates; the momentum is raised to this power.
-  bool skip_buffers = false;  ///< Running statistics are those of the model, not averages.
+  double momentum = 0.0002;
+  int64_t interval = 1;
+  bool skip_buffers = false;
 
   template <class V>
   void visit(V& v) {
-    v("momentum", momentum);
-    v("interval", interval);
-    v("skip_buffers", skip_buffers);
+    v("momentum", momentum, "share of the new weights in every update");
+    v("interval", interval, "iterations between updates; the momentum is raised to this power");
+    v("skip_buffers", skip_buffers, "running statistics are those of the model, not averages");
   }
 };
 
@@ -64,12 +64,13 @@ class EmaHook : public Hook {
 
 struct ExpMomentumEmaOptions {
   EmaOptions common = {};
-  double total_iter = 2000;  ///< In which the momentum falls from 1 to `momentum`, to 1/e.
+  double total_iter = 2000;
 
   template <class V>
   void visit(V& v) {
     common.visit(v);
-    v("total_iter", total_iter);
+    v("total_iter", total_iter,
+      "iterations in which the momentum falls from 1 to `momentum`, to 1/e");
   }
 };
 
@@ -90,7 +91,7 @@ struct LinearMomentumEmaOptions {
   template <class V>
   void visit(V& v) {
     common.visit(v);
-    v("warm_up", warm_up);
+    v("warm_up", warm_up, "iterations in which the momentum falls: (1 + iter) / (warm_up + iter)");
   }
 };
 

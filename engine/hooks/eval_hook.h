@@ -13,18 +13,18 @@ namespace kestrel {
 
 /// MMDetection's evaluation.
 struct EvalOptions {
-  int64_t interval = 1;               ///< Epochs; the last epoch is always evaluated.
-  std::optional<int64_t> start = {};  ///< First epoch, from 1, that is evaluated.
-  std::string metric = "bbox";        ///< For whoever makes the evaluator; the hook does not look.
-  /// The metric by which best.safetensors is chosen, "auto" for the first one, "" for none.
+  int64_t interval = 1;
+  std::optional<int64_t> start = {};
+  std::string metric = "bbox";
   std::string save_best = "auto";
 
   template <class V>
   void visit(V& v) {
-    v("interval", interval);
-    v("start", start);
-    v("metric", metric);
-    v("save_best", save_best);
+    v("interval", interval, "epochs; the last epoch is always evaluated");
+    v("start", start, "first epoch, from 1, that is evaluated");
+    v("metric", metric, "what is measured");
+    v("save_best", save_best,
+      "the metric by which best.safetensors is chosen; auto: the first; \"\": none");
   }
 };
 

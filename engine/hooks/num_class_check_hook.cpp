@@ -1,24 +1,18 @@
-#include <kestrel/engine/hooks/hook.h>
+#include <kestrel/engine/hooks/hook_context.h>
 #include <kestrel/layers/module.h>
-#include <kestrel/registry/registry.h>
 
 namespace kestrel {
 namespace {
 
-struct NumClassCheckOptions {
-  template <class V>
-  void visit(V&) {}
-};
-
-/// MMDetection's check that the heads have as many classes as the data. Every run begins with it
-/// (build_run), so there is nothing left to do.
-class NumClassCheckHook final : public Hook {
+// MMDetection's configs name it. That the head has as many classes as the data set is always
+// checked (build_run.cpp).
+class NumClassCheckHook : public Hook {
  public:
-  NumClassCheckHook(const NumClassCheckOptions&, Module&) {}
+  NumClassCheckHook(const NoOptions&, Module&) {}
 };
 
-const Registration<Hook, NumClassCheckHook, NumClassCheckOptions, Module&> kNumClassCheck{
-    "NumClassCheckHook"};
+const Registration<Hook, NumClassCheckHook, NoOptions, Module&> kNumClassCheck{
+    "NumClassCheckHook", "in MMDetection's configs; what it checks is always checked"};
 
 }  // namespace
 }  // namespace kestrel

@@ -11,26 +11,25 @@ namespace kestrel {
 
 struct GradClipOptions {
   double max_norm = 35;
-  double norm_type = 2;  ///< Only 2.
+  double norm_type = 2;
 
   template <class V>
   void visit(V& v) {
-    v("max_norm", max_norm);
-    v("norm_type", norm_type);
+    v("max_norm", max_norm, "the norm of all gradients together is at most this");
+    v("norm_type", norm_type, "only 2");
   }
 };
 
 /// MMDetection's optimizer_config.
 struct OptimizerHookOptions {
   std::optional<GradClipOptions> grad_clip = {};
-  /// Gradients of so many iterations are averaged into one update, as if their batches were one
-  /// (where the loss is a mean over images); the last update of an epoch may have fewer.
   int64_t cumulative_iters = 1;
 
   template <class V>
   void visit(V& v) {
-    v("grad_clip", grad_clip);
-    v("cumulative_iters", cumulative_iters);
+    v("grad_clip", grad_clip, "null: gradients stay as they are");
+    v("cumulative_iters", cumulative_iters,
+      "gradients of so many iterations are averaged into one update");
   }
 };
 

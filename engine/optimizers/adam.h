@@ -14,10 +14,10 @@ struct AdamOptions {
 
   template <class V>
   void visit(V& v) {
-    v("lr", lr);
-    v("betas", betas);
-    v("eps", eps);
-    v("weight_decay", weight_decay);
+    v("lr", lr, "learning rate");
+    v("betas", betas, "how much of the means of gradients and of their squares is kept");
+    v("eps", eps, "added to the root of the mean square");
+    v("weight_decay", weight_decay, "factor of the weights that is added to their gradients");
   }
 };
 

@@ -22,21 +22,21 @@ struct ParamGroup {
 
 /// How learning rate and weight decay differ between parameters; MMDetection's paramwise_cfg.
 struct ParamwiseOptions {
-  double bias_lr_mult = 1;       ///< On every `bias` outside of norms.
-  double bias_decay_mult = 1;    ///< Likewise.
-  double norm_decay_mult = 1;    ///< On weight and bias of norms.
-  double dwconv_decay_mult = 1;  ///< On depthwise convolutions.
-  /// {part of a name: {lr_mult: 1, decay_mult: 1}}; the longest part that fits wins, and suspends
-  /// the other rules.
+  double bias_lr_mult = 1;
+  double bias_decay_mult = 1;
+  double norm_decay_mult = 1;
+  double dwconv_decay_mult = 1;
   Config custom_keys = {};
 
   template <class V>
   void visit(V& v) {
-    v("bias_lr_mult", bias_lr_mult);
-    v("bias_decay_mult", bias_decay_mult);
-    v("norm_decay_mult", norm_decay_mult);
-    v("dwconv_decay_mult", dwconv_decay_mult);
-    v("custom_keys", custom_keys);
+    v("bias_lr_mult", bias_lr_mult, "on every `bias` outside of norms");
+    v("bias_decay_mult", bias_decay_mult, "likewise");
+    v("norm_decay_mult", norm_decay_mult, "on weight and bias of norms");
+    v("dwconv_decay_mult", dwconv_decay_mult, "on depthwise convolutions");
+    v("custom_keys", custom_keys,
+      "{part of a name: {lr_mult: 1, decay_mult: 1}}; the longest part that fits wins, and "
+      "suspends the other rules");
   }
 };
 
@@ -48,6 +48,8 @@ std::vector<ParamGroup> make_param_groups(Module& model, const ParamwiseOptions&
 /// Updates float32 parameters from their gradients. A parameter without a gradient is left alone.
 class Optimizer {
  public:
+  static constexpr const char* kKind = "optimizer";
+
   virtual ~Optimizer() = default;
 
   /// One update with the groups' current learning rates; none where `guard`, a float64 scalar on

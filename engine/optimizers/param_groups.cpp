@@ -13,8 +13,8 @@ struct Factors {
 
   template <class V>
   void visit(V& v) {
-    v("lr_mult", lr_mult);
-    v("decay_mult", decay_mult);
+    v("lr_mult", lr_mult, "factor of the learning rate");
+    v("decay_mult", decay_mult, "factor of the weight decay");
   }
   friend bool operator==(const Factors&, const Factors&) = default;
 };

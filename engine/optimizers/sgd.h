@@ -12,10 +12,10 @@ struct SGDOptions {
 
   template <class V>
   void visit(V& v) {
-    v("lr", lr);
-    v("momentum", momentum);
-    v("weight_decay", weight_decay);
-    v("nesterov", nesterov);
+    v("lr", lr, "learning rate");
+    v("momentum", momentum, "how much of the step before is kept");
+    v("weight_decay", weight_decay, "factor of the weights that is added to their gradients");
+    v("nesterov", nesterov, "looks ahead by the momentum");
   }
 };
 

@@ -9,12 +9,16 @@
 namespace kestrel {
 namespace {
 
-const Registration<LrSchedule, FixedLr, FixedLrOptions> kFixed{"fixed"};
-const Registration<LrSchedule, StepLr, StepLrOptions> kStep{"step"};
-const Registration<LrSchedule, ExpLr, ExpLrOptions> kExp{"exp"};
-const Registration<LrSchedule, PolyLr, PolyLrOptions> kPoly{"poly"};
-const Registration<LrSchedule, InvLr, InvLrOptions> kInv{"inv"};
-const Registration<LrSchedule, CosineLr, CosineLrOptions> kCosine{"CosineAnnealing"};
+const Registration<LrSchedule, FixedLr, FixedLrOptions> kFixed{"fixed", "the learning rate stays"};
+const Registration<LrSchedule, StepLr, StepLrOptions> kStep{"step",
+                                                            "falls by a factor at milestones"};
+const Registration<LrSchedule, ExpLr, ExpLrOptions> kExp{"exp", "falls by a factor every epoch"};
+const Registration<LrSchedule, PolyLr, PolyLrOptions> kPoly{
+    "poly", "falls as a power of what is left of the run"};
+const Registration<LrSchedule, InvLr, InvLrOptions> kInv{
+    "inv", "falls as a power of what is done of the run"};
+const Registration<LrSchedule, CosineLr, CosineLrOptions> kCosine{"CosineAnnealing",
+                                                                  "falls along half a cosine"};
 
 double warmup_factor(WarmupKind kind, double ratio, double done) {
   switch (kind) {

@@ -31,19 +31,19 @@ constexpr auto enum_names(WarmupKind) {
 
 /// What all schedules share, under mmcv's names.
 struct LrOptions {
-  bool by_epoch = true;  ///< The schedule sees epochs, else iterations.
+  bool by_epoch = true;
   std::optional<WarmupKind> warmup = {};
-  int64_t warmup_iters = 0;  ///< Epochs with warmup_by_epoch.
+  int64_t warmup_iters = 0;
   double warmup_ratio = 0.1;
   bool warmup_by_epoch = false;
 
   template <class V>
   void visit(V& v) {
-    v("by_epoch", by_epoch);
-    v("warmup", warmup);
-    v("warmup_iters", warmup_iters);
-    v("warmup_ratio", warmup_ratio);
-    v("warmup_by_epoch", warmup_by_epoch);
+    v("by_epoch", by_epoch, "the schedule sees epochs, else iterations");
+    v("warmup", warmup, "how the learning rate rises at first; null: it does not");
+    v("warmup_iters", warmup_iters, "iterations of it; epochs with warmup_by_epoch");
+    v("warmup_ratio", warmup_ratio, "share of the learning rate that it begins with");
+    v("warmup_by_epoch", warmup_by_epoch, "warmup_iters counts epochs");
   }
 };
 
@@ -51,6 +51,8 @@ struct LrOptions {
 /// counts.
 class LrSchedule {
  public:
+  static constexpr const char* kKind = "schedule";
+
   explicit LrSchedule(const LrOptions& options) : options_(options) {}
   virtual ~LrSchedule() = default;
 
@@ -90,6 +92,7 @@ struct LrSteps {
   std::vector<int64_t> milestones = {};
   int64_t every = 0;
 
+  static std::string type_text() { return "int or list of int"; }
   void read(const Config& node);
   Config write() const;
 };
@@ -102,9 +105,9 @@ struct StepLrOptions {
   template <class V>
   void visit(V& v) {
     common.visit(v);
-    v("step", step);
-    v("gamma", gamma);
-    v("min_lr", min_lr);
+    v("step", step, "where the learning rate falls, or after every so many");
+    v("gamma", gamma, "factor of each fall");
+    v("min_lr", min_lr, "the learning rate does not fall below this");
   }
 };
 
@@ -126,7 +129,7 @@ struct ExpLrOptions {
   template <class V>
   void visit(V& v) {
     common.visit(v);
-    v("gamma", gamma);
+    v("gamma", gamma, "factor of every epoch or iteration");
   }
 };
 
@@ -149,8 +152,8 @@ struct PolyLrOptions {
   template <class V>
   void visit(V& v) {
     common.visit(v);
-    v("power", power);
-    v("min_lr", min_lr);
+    v("power", power, "exponent of what is left of the run");
+    v("min_lr", min_lr, "the learning rate does not fall below this");
   }
 };
 
@@ -173,8 +176,8 @@ struct InvLrOptions {
   template <class V>
   void visit(V& v) {
     common.visit(v);
-    v("gamma", gamma);
-    v("power", power);
+    v("gamma", gamma, "how soon it falls");
+    v("power", power, "how much it falls");
   }
 };
 
@@ -192,13 +195,13 @@ class InvLr final : public LrSchedule {
 
 struct CosineLrOptions {
   LrOptions common = {};
-  std::optional<double> min_lr = {};        ///< One of the two is the end; else 0.
-  std::optional<double> min_lr_ratio = {};  ///< Of base.
+  std::optional<double> min_lr = {};
+  std::optional<double> min_lr_ratio = {};
   template <class V>
   void visit(V& v) {
     common.visit(v);
-    v("min_lr", min_lr);
-    v("min_lr_ratio", min_lr_ratio);
+    v("min_lr", min_lr, "the learning rate at the end; this or the next, else 0");
+    v("min_lr_ratio", min_lr_ratio, "the end as a share of the beginning");
   }
 };
 

@@ -189,22 +189,24 @@ bool has_narrow_groups_backward(const Conv2dGeometry& g) {
 }
 
 void conv2d_forward_grouped(const Conv2dGeometry& g, ConstView input, ConstView weight,
-                            ConstView bias, ConstView residual, View output, bool relu,
-                            uint64_t weight_key) {
+                            ConstView bias, ConstView residual, View output,
+                            const Conv2dParams& params) {
   std::vector<float> bias_storage;
   const float* bias_data = padded_bias(bias, g.outputs + kLineFloats, bias_storage);
   const auto run = [&]<class T>(T) {
     const T* from = weight.as<T>();
+    const float* scale = params.weight_scale;
     const PackedWeights packed = packed_weights(
-        weight_key, Packing::Grouped, grouped_variant(g), weight.numel(), [&](float* to) {
+        params.weight_key, Packing::Grouped, grouped_variant(g), weight.numel(), [&](float* to) {
           const auto at = [=](int64_t o, int64_t ky, int64_t kx, int64_t c) {
-            return static_cast<float>(
-                from[((o * g.kernel_h + ky) * g.kernel_w + kx) * g.group_c + c]);
+            const auto value =
+                static_cast<float>(from[((o * g.kernel_h + ky) * g.kernel_w + kx) * g.group_c + c]);
+            return scale ? value * scale[o] : value;
           };
           pack_groups(g, at, to);
         });
     multiply_groups(g, input.as<T>(), packed.data, bias_data, residual ? residual.as<T>() : nullptr,
-                    output.as<T>(), relu ? 0.0f : -std::numeric_limits<float>::infinity());
+                    output.as<T>(), params.relu ? 0.0f : -std::numeric_limits<float>::infinity());
   };
   input.dtype == DType::Float32 ? run(float{}) : run(bfloat16{});
 }

@@ -20,8 +20,8 @@ void conv2d_backward_weights_depthwise(const Conv2dGeometry& g, ConstView input,
 /// Groups of few channels, whose windows are read where they lie: float32 and bfloat16.
 bool has_narrow_groups(const Conv2dGeometry& g);
 void conv2d_forward_grouped(const Conv2dGeometry& g, ConstView input, ConstView weight,
-                            ConstView bias, ConstView residual, View output, bool relu,
-                            uint64_t weight_key);
+                            ConstView bias, ConstView residual, View output,
+                            const Conv2dParams& params);
 /// Those of them whose gradient of the data is such a convolution, too.
 bool has_narrow_groups_backward(const Conv2dGeometry& g);
 void conv2d_backward_data_grouped(const Conv2dGeometry& g, ConstView grad_output, ConstView weight,

@@ -160,8 +160,8 @@ bool winograd_pays(const Conv2dGeometry& g) {
 }
 
 void conv2d_forward_winograd(const Conv2dGeometry& g, ConstView input_view, ConstView weight,
-                             ConstView bias, ConstView residual, View output, bool relu,
-                             uint64_t weight_key) {
+                             ConstView bias, ConstView residual, View output,
+                             const Conv2dParams& params) {
   const GemmKernels& kernels = gemm_kernels();
   const int64_t panels = ceil_div(g.outputs, kernels.panel);
   const int64_t panel_floats = padded_depth(g.channels) * kernels.panel;
@@ -170,7 +170,8 @@ void conv2d_forward_winograd(const Conv2dGeometry& g, ConstView input_view, Cons
   visit_float_or_bfloat16(input_view.dtype, [&](auto type) {
     using T = decltype(type);
     const PackedWeights packed = packed_weights(
-        weight_key, Packing::WinogradForward, 0, kPoints * panels * panel_floats, [&](float* to) {
+        params.weight_key, Packing::WinogradForward, 0, kPoints * panels * panel_floats,
+        [&](float* to) {
           parallel_for(panels, 1, [&](int64_t i, int64_t) {
             const int64_t o = i * kernels.panel, columns = std::min(kernels.panel, g.outputs - o);
             const T* from = weight.as<T>() + o * 9 * g.channels;
@@ -180,6 +181,11 @@ void conv2d_forward_winograd(const Conv2dGeometry& g, ConstView input_view, Cons
             } else {
               winograd_kernels().weight_bf16(from, g.channels, columns, panel,
                                              panels * panel_floats);
+            }
+            if (!params.weight_scale) return;
+            for (int64_t point = 0; point < kPoints; ++point) {
+              scale_panel(params.weight_scale + o, columns, kernels.panel, padded_depth(g.channels),
+                          panel + point * panels * panel_floats);
             }
           });
         });
@@ -197,7 +203,7 @@ void conv2d_forward_winograd(const Conv2dGeometry& g, ConstView input_view, Cons
                         .out_h = g.out_h,
                         .out_w = g.out_w,
                         .columns = g.outputs,
-                        .lower = relu ? 0.0f : -std::numeric_limits<float>::infinity()});
+                        .lower = params.relu ? 0.0f : -std::numeric_limits<float>::infinity()});
   });
 }
 

@@ -370,27 +370,28 @@ void Parser::arguments(Expression& call) {
   bool named = false;
   std::unordered_map<std::string, int> names;
   while (!token_.is(")")) {
-    Expression::Argument argument{.line = token_.line};
+    Expression argument = make(Form::Argument);
+    Expression value;
     if (take("**")) {
-      argument.value = {.kind = Form::UnpackedDict, .line = argument.line};
-      argument.value.parts.push_back(expression());
+      value = {.kind = Form::UnpackedDict, .line = argument.line};
+      value.parts.push_back(expression());
       named = true;
     } else {
-      argument.value = token_.is("*") ? atom() : expression();
-      if (argument.value.kind == Form::Name && take("=")) {
-        argument.name = argument.value.text;
-        const auto [first, fresh] = names.emplace(argument.name, argument.line);
+      value = token_.is("*") ? atom() : expression();
+      if (value.kind == Form::Name && take("=")) {
+        argument.text = value.text;
+        const auto [first, fresh] = names.emplace(argument.text, argument.line);
         if (!fresh) {
-          source_.fail(argument.line, "'", argument.name, "' is given twice, first in line ",
+          source_.fail(argument.line, "'", argument.text, "' is given twice, first in line ",
                        first->second);
         }
-        argument.value = expression();
+        value = expression();
         named = true;
       } else if (at_loop()) {
         Expression generator{.kind = Form::Generator, .line = argument.line};
-        generator.parts.push_back(std::move(argument.value));
+        generator.parts.push_back(std::move(value));
         generator.loops = loops();
-        argument.value = std::move(generator);
+        value = std::move(generator);
         if (!call.arguments.empty() || !token_.is(")")) {
           source_.fail(argument.line, "a generator has to be the only argument");
         }
@@ -398,6 +399,7 @@ void Parser::arguments(Expression& call) {
         source_.fail(argument.line, "an argument without a name comes after one with a name");
       }
     }
+    argument.parts.push_back(std::move(value));
     call.arguments.push_back(std::move(argument));
     if (!take(",")) break;
   }
@@ -596,16 +598,16 @@ Expression Parser::braces() {
   return dict;
 }
 
-std::vector<Expression::Loop> Parser::loops() {
-  std::vector<Expression::Loop> loops;
+std::vector<Expression> Parser::loops() {
+  std::vector<Expression> loops;
   while (at_loop()) {
     if (token_.is_name("async")) source_.refuse(token_.line, "'async'");
+    Expression loop = make(Form::Loop);
     advance();
-    Expression::Loop loop;
-    loop.target = loop_target();
+    loop.parts.push_back(loop_target());
     if (!take_name("in")) source_.fail(token_.line, "expected 'in' after 'for'");
-    loop.values = disjunction();
-    while (take_name("if")) loop.conditions.push_back(disjunction());
+    loop.parts.push_back(disjunction());
+    while (take_name("if")) loop.parts.push_back(disjunction());
     loops.push_back(std::move(loop));
     if (loops.size() > kMaxNesting) source_.fail(token_.line, "too many loops in one another");
   }

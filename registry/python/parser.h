@@ -51,7 +51,7 @@ class Parser {
   Expression braces();
   Expression item(Expression of);
   void arguments(Expression& call);
-  std::vector<Expression::Loop> loops();
+  std::vector<Expression> loops();
   Expression loop_target();
   bool at_loop() const { return token_.is_name("for") || token_.is_name("async"); }
   Expression make(Expression::Kind kind) const { return {.kind = kind, .line = token_.line}; }
