@@ -5,6 +5,7 @@
 #include <set>
 #include <string_view>
 
+#include <kestrel/kernels/log.h>
 #include <kestrel/registry/option_docs.h>
 
 namespace kestrel {
@@ -16,9 +17,15 @@ void refuse_unsupported(const RunConfig& config) {
   }
 }
 
-constexpr std::array<std::string_view, 8> kProcessSettings = {
-    "dist_params",     "log_level", "opencv_num_threads",     "mp_start_method",
-    "cudnn_benchmark", "workflow",  "find_unused_parameters", "auto_scale_lr"};
+constexpr std::array<std::string_view, 9> kProcessSettings = {"dist_params",
+                                                              "log_level",
+                                                              "opencv_num_threads",
+                                                              "mp_start_method",
+                                                              "cudnn_benchmark",
+                                                              "workflow",
+                                                              "find_unused_parameters",
+                                                              "auto_scale_lr",
+                                                              "fp16"};
 
 // Settings of that name that would change a run.
 void check_ignored(const Config& config) {
@@ -30,6 +37,11 @@ void check_ignored(const Config& config) {
   const Config* enable = scale && scale->is_map() ? scale->find("enable") : nullptr;
   if (enable && enable->as_bool()) {
     enable->fail("the learning rate is not scaled by itself: set optimizer.lr");
+  }
+  if (const Config* fp16 = config.find("fp16"); fp16 && !fp16->is_null()) {
+    warn(fp16->location() +
+         ": fp16 is without effect; --amp computes in bfloat16, which needs no "
+         "scaling of losses");
   }
 }
 

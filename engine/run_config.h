@@ -87,7 +87,8 @@ struct RunConfig {
 /// The config without what MMDetection's files hold beside the settings of a run: top-level names
 /// that a Python file only uses itself (Config::is_variable), and settings of MMDetection's process
 /// that mean nothing here (dist_params, log_level, opencv_num_threads, mp_start_method,
-/// cudnn_benchmark, find_unused_parameters; workflow and auto_scale_lr where they ask for nothing).
+/// cudnn_benchmark, find_unused_parameters; workflow and auto_scale_lr where they ask for nothing;
+/// fp16, with a warning).
 Config without_variables(const Config& config);
 
 /// Reads a resolved config. Throws UsageError for what a run could not give: silence would pass for
