@@ -254,6 +254,22 @@ def box_iou(s, dtype):
     return lambda: torchvision.ops.box_iou(a, b)
 
 
+def multiply_backward(s, dtype):
+    a, b, grad = feature_map(s, dtype), feature_map(s, dtype), feature_map(s, dtype)
+    return lambda: (grad * b, grad * a)
+
+
+def rows_of(s, dtype):
+    """Numbers, and the dimension that is reduced."""
+    first = "first" in s
+    shape = (s["classes"], s["n"]) if first else (s["n"], s["classes"])
+    return torch.randn(*shape).to(dtype), 0 if first else 1
+
+
+def along(make):
+    return lambda s, dtype: (lambda x, dim: lambda: make(x, dim))(*rows_of(s, dtype))
+
+
 PEERS = {
     "conv2d": conv2d,
     "conv2d_backward_data": lambda s, dtype: conv2d(s, dtype, "data"),
@@ -267,6 +283,31 @@ PEERS = {
     "subtract": join(torch.sub),
     "multiply": join(torch.mul),
     "affine": simple(lambda x, s: 2 * x + 0.5),
+    "exp": simple(lambda x, s: torch.exp(x)),
+    "silu": simple(lambda x, s: F.silu(x)),
+    "silu_backward": gradient(feature_map, lambda x, s: F.silu(x)),
+    "gelu": simple(lambda x, s: F.gelu(x)),
+    "mish": simple(lambda x, s: F.mish(x)),
+    "hswish": simple(lambda x, s: F.hardswish(x)),
+    "maximum": join(torch.maximum),
+    "multiply_channels": simple(lambda x, s: x * torch.ones(s["c"], 1, 1)),
+    "multiply_backward": multiply_backward,
+    "compare": join(torch.gt),
+    "where": lambda s, dtype: (lambda a, b, m: lambda: torch.where(m, a, b))(
+        feature_map(s, dtype), feature_map(s, dtype), torch.ones_like(feature_map(s, dtype), dtype=torch.bool)),
+    "mean_pixels": simple(lambda x, s: x.mean((2, 3))),
+    "sum_rows": along(lambda x, dim: x.sum(dim)),
+    "argmax": along(lambda x, dim: x.max(dim)),
+    "softmax": along(lambda x, dim: x.softmax(dim)),
+    "softmax_backward": gradient(lambda s, dtype: rows_of(s, dtype)[0], lambda x, s: x.softmax(-1)),
+    "log_softmax": along(lambda x, dim: x.log_softmax(dim)),
+    "log_sum_exp": along(lambda x, dim: x.logsumexp(dim)),
+    "cumulative_sum": along(lambda x, dim: x.cumsum(dim)),
+    "gather": along(lambda x, dim: x.gather(dim, torch.zeros(x.shape[0], 1, dtype=torch.int64))),
+    "permute": lambda s, dtype: (lambda x: lambda: x.permute(0, 2, 3, 1).contiguous())(
+        torch.randn(s["n"], s["h"], s["w"], s["c"]).to(dtype)),
+    "batched_matmul": lambda s, dtype: (lambda a, b: lambda: torch.bmm(a, b))(
+        torch.randn(s["n"], s["m"], s["k"]).to(dtype), torch.randn(s["n"], s["k"], s["o"]).to(dtype)),
     "scale": simple(lambda x, s: x * 0.5),
     "sum": simple(lambda x, s: x.sum()),
     "broadcast": simple(lambda x, s: x.fill_(2)),

@@ -6,10 +6,23 @@
 #include <kestrel/autograd/functions/fold_batch_norm.h>
 #include <kestrel/layers/forward_observer.h>
 #include <kestrel/layers/init.h>
+#include <kestrel/registry/registry.h>
 #include <kestrel/tensor/mapped_file.h>
 
 namespace kestrel {
 namespace {
+
+/// "Conv2d" and "Conv" have no settings beyond those of every convolution.
+struct NoOptions {
+  template <class V>
+  void visit(V&) {}
+};
+struct PlainConv2d : Conv2d {
+  PlainConv2d(const NoOptions&, const Conv2dOptions& options) : Conv2d(options) {}
+};
+using Conv2dRegistration = Registration<ConvLayer, PlainConv2d, NoOptions, const Conv2dOptions&>;
+const Conv2dRegistration kConv2d{"Conv2d"};
+const Conv2dRegistration kConv{"Conv"};
 
 uint64_t next_weight_key() {
   static std::atomic<uint64_t> key{0};
@@ -42,6 +55,7 @@ struct Conv2d::InferenceWeights {
   Tensor scale;  ///< Of the weight where that is not folded; see Conv2dParams::weight_scale.
   const Norm* norm = nullptr;
   bool autocast = false;
+  DType dtype = DType::Float32;  ///< Of the input.
   uint64_t key = 0;
   int calls = 0;
 
@@ -55,10 +69,9 @@ struct Conv2d::InferenceWeights {
 };
 
 Conv2d::Conv2d(const Conv2dOptions& options)
-    : weight(add_parameter(
-          "weight", Tensor::zeros({options.out_channels, options.kernel_size, options.kernel_size,
-                                   options.in_channels / options.groups}))),
-      bias(add_parameter("bias", options.bias ? Tensor::zeros({options.out_channels}) : Tensor())),
+    : ConvLayer(Tensor::zeros({options.out_channels, options.kernel_size, options.kernel_size,
+                               options.in_channels / options.groups}),
+                options.bias ? Tensor::zeros({options.out_channels}) : Tensor()),
       options_(options) {
   KESTREL_CHECK(
       options.in_channels % options.groups == 0 && options.out_channels % options.groups == 0,
@@ -100,7 +113,8 @@ Variable Conv2d::convolve(const Variable& x, const ConvEpilogue& epilogue) {
 
 Variable Conv2d::forward_inference(const Variable& x, const ConvEpilogue& epilogue) {
   const bool autocast = autograd::autocast_enabled();
-  if (!inference_ || inference_->norm != epilogue.norm || inference_->autocast != autocast) {
+  if (!inference_ || inference_->norm != epilogue.norm || inference_->autocast != autocast ||
+      inference_->dtype != x.dtype()) {
     inference_.reset();
     auto fresh = std::make_unique<InferenceWeights>();
     fresh->weight = weight;
@@ -124,13 +138,15 @@ Variable Conv2d::forward_inference(const Variable& x, const ConvEpilogue& epilog
     if (autocast) fresh->weight = Variable(fresh->weight.data().to(DType::BFloat16));
     fresh->norm = epilogue.norm;
     fresh->autocast = autocast;
+    fresh->dtype = x.dtype();
     fresh->key = next_weight_key();
     inference_ = std::move(fresh);
   }
   Conv2dParams params = params_of(options_, epilogue.relu);
   params.weight_key = inference_->key;
   if (inference_->scale) params.weight_scale = inference_->scale.data<float>();
-  Variable y = autograd::conv2d(x, inference_->weight, inference_->bias, params, epilogue.residual);
+  Variable y = autograd::conv2d(x, inference_->weight, inference_->bias, params, epilogue.residual,
+                                epilogue.residual_is_spare);
   // Packed for the sizes of map that there are, they are hardly read again.
   constexpr int kSizes = 8;
   if (inference_->calls < kSizes && !weight.device().is_cuda()) {

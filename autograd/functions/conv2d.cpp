@@ -1,7 +1,7 @@
 #include <kestrel/autograd/functions/conv2d.h>
 
 #include <kestrel/kernels/channels.h>
-#include <kestrel/kernels/elementwise.h>
+#include <kestrel/kernels/unary.h>
 
 namespace kestrel::autograd {
 namespace {
@@ -19,15 +19,15 @@ DType compute_dtype(const Variable& x) {
 /// Gradient of what came before the ReLU, in the memory of `grad` where nobody else has it.
 Tensor through_relu(const Tensor& output, Tensor grad) {
   Tensor masked = grad.unique() ? grad : Tensor::empty_like(grad);
-  run(grad.device(), cpu::relu_backward, gpu::relu_backward, output.view(), grad.cview(),
-      masked.view());
+  run(grad.device(), cpu::unary_backward, gpu::unary_backward, output.view(), grad.cview(),
+      masked.view(), UnaryParams{UnaryOp::Relu});
   return masked;
 }
 
 }  // namespace
 
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
-                const Conv2dParams& params, const Variable& residual) {
+                const Conv2dParams& params, const Variable& residual, bool residual_is_spare) {
   KESTREL_CHECK(x.data().dims() == 4, "[conv2d] x must be (N, H, W, C), got ", x.shape());
   KESTREL_CHECK(weight.data().dims() == 4, "[conv2d] weight must be (O, kh, kw, C / groups), got ",
                 weight.shape());
@@ -38,12 +38,14 @@ Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
   const Tensor input = x.data().to(dtype);
   const Tensor kernel = weight.data().to(dtype);
   const Tensor skip = residual.data().to(dtype);
-  Tensor output = Tensor::empty(
-      {x.size(0),
-       output_side(x.size(1), weight.size(1), params.stride_h, params.pad_h, params.dilation_h),
-       output_side(x.size(2), weight.size(2), params.stride_w, params.pad_w, params.dilation_w),
-       weight.size(0)},
-      dtype, x.device());
+  const Shape shape = {
+      x.size(0),
+      output_side(x.size(1), weight.size(1), params.stride_h, params.pad_h, params.dilation_h),
+      output_side(x.size(2), weight.size(2), params.stride_w, params.pad_w, params.dilation_w),
+      weight.size(0)};
+  const bool in_place = residual_is_spare && skip && skip.shape() == shape &&
+                        !wants_grad({&x, &weight, &bias, &residual});
+  Tensor output = in_place ? skip : Tensor::empty(shape, dtype, x.device());
   run(x.device(), cpu::conv2d_forward, gpu::conv2d_forward, input.view(), kernel.view(),
       bias.view(), skip.view(), output.view(), params);
 

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include <kestrel/autograd/functions/arithmetic.h>
 #include <kestrel/autograd/functions/pooling.h>
+#include <kestrel/layers/activation.h>
+#include <kestrel/layers/block.h>
 #include <kestrel/layers/init.h>
 #include <kestrel/registry/registry.h>
 
@@ -39,6 +42,8 @@ struct BlockOptions {
   bool caffe = false;
   std::optional<DcnOptions> dcn = {};
   NormOptions norm_cfg;
+  std::vector<ResNetPlugin> plugins = {};
+  bool first_of_stage = true;  ///< Its input may be an output of the backbone.
 };
 
 /// A 1x1 convolution and norm on the shortcut, under "downsample.0" and "downsample.1".
@@ -80,12 +85,16 @@ class BasicBlock : public ResidualBlock {
     if (o.stride != 1 || o.in_channels != o.planes) {
       downsample_ = &add<Downsample>("downsample", o, o.planes);
     }
+    residual_is_spare_ = downsample_ != nullptr || !o.first_of_stage;
   }
 
   Variable forward(const Variable& x) override {
     const Variable y = conv1_.forward(x, {.norm = &bn1_, .relu = true});
     const Variable identity = downsample_ ? downsample_->forward(x) : x;
-    return conv2_.forward(y, {.norm = &bn2_, .relu = true, .residual = identity});
+    return conv2_.forward(y, {.norm = &bn2_,
+                              .relu = true,
+                              .residual = identity,
+                              .residual_is_spare = residual_is_spare_});
   }
   BatchNorm2d& last_norm() override { return bn2_; }
 
@@ -95,18 +104,22 @@ class BasicBlock : public ResidualBlock {
   Conv2d& conv2_;
   BatchNorm2d& bn2_;
   Downsample* downsample_ = nullptr;
+  bool residual_is_spare_ = false;
 };
 
-/// The 3x3 convolution of a bottleneck: one of the two.
-struct SpatialConv {
-  Conv2d* plain = nullptr;
-  DeformConvPack* deformable = nullptr;
-
-  /// relu(norm(conv(x)))
-  Variable forward(const Variable& x, Norm& norm) const {
-    if (plain) return plain->forward(x, {.norm = &norm, .relu = true});
-    return norm.forward(deformable->forward(x), true);
+/// The blocks of a bottleneck that follow one of its convolutions.
+class Plugins {
+ public:
+  void push(Block& block) { blocks_.push_back(&block); }
+  bool empty() const { return blocks_.empty(); }
+  Variable forward(const Variable& x) const {
+    Variable y = x;
+    for (Block* block : blocks_) y = block->forward(y);
+    return y;
   }
+
+ private:
+  std::vector<Block*> blocks_;
 };
 
 class Bottleneck : public ResidualBlock {
@@ -119,7 +132,7 @@ class Bottleneck : public ResidualBlock {
                                                   .stride = o.caffe ? o.stride : 1,
                                                   .bias = false})),
         bn1_(add<BatchNorm2d>("bn1", o.planes, o.norm_cfg)),
-        conv2_(add_conv2(o)),
+        conv2_(adopt("conv2", make_conv2(o))),
         bn2_(add<BatchNorm2d>("bn2", o.planes, o.norm_cfg)),
         conv3_(add<Conv2d>("conv3", Conv2dOptions{.in_channels = o.planes,
                                                   .out_channels = o.planes * kExpansion,
@@ -128,49 +141,68 @@ class Bottleneck : public ResidualBlock {
     if (o.stride != 1 || o.in_channels != o.planes * kExpansion) {
       downsample_ = &add<Downsample>("downsample", o, o.planes * kExpansion);
     }
+    residual_is_spare_ = downsample_ != nullptr || !o.first_of_stage;
+    for (const ResNetPlugin& plugin : o.plugins) add_plugin(plugin, o.planes);
   }
 
   Variable forward(const Variable& x) override {
     Variable y = conv1_.forward(x, {.norm = &bn1_, .relu = true});
-    y = conv2_.forward(y, bn2_);
+    y = after(Position::AfterConv1).forward(y);
+    y = conv2_.forward(y, {.norm = &bn2_, .relu = true});
+    y = after(Position::AfterConv2).forward(y);
     const Variable identity = downsample_ ? downsample_->forward(x) : x;
-    return conv3_.forward(y, {.norm = &bn3_, .relu = true, .residual = identity});
+    const Plugins& last = after(Position::AfterConv3);
+    if (last.empty()) {
+      return conv3_.forward(y, {.norm = &bn3_,
+                                .relu = true,
+                                .residual = identity,
+                                .residual_is_spare = residual_is_spare_});
+    }
+    return autograd::relu(last.forward(conv3_.forward(y, {.norm = &bn3_})) + identity);
   }
   BatchNorm2d& last_norm() override { return bn3_; }
 
  private:
-  SpatialConv add_conv2(const BlockOptions& o) {
-    const int64_t stride = o.caffe ? 1 : o.stride;
-    if (!o.dcn) {
-      return {.plain = &add<Conv2d>("conv2", Conv2dOptions{.in_channels = o.planes,
-                                                           .out_channels = o.planes,
-                                                           .kernel_size = 3,
-                                                           .stride = stride,
-                                                           .padding = o.dilation,
-                                                           .dilation = o.dilation,
-                                                           .bias = false})};
+  using Position = ResNetPlugin::Position;
+
+  Plugins& after(Position position) { return plugins_[static_cast<size_t>(position)]; }
+
+  static std::unique_ptr<ConvLayer> make_conv2(const BlockOptions& o) {
+    const Conv2dOptions options{.in_channels = o.planes,
+                                .out_channels = o.planes,
+                                .kernel_size = 3,
+                                .stride = o.caffe ? 1 : o.stride,
+                                .padding = o.dilation,
+                                .dilation = o.dilation,
+                                .bias = false};
+    if (!o.dcn) return make_conv({}, options);
+    Config dcn = layer_config(o.dcn->type == DeformConvType::DCN ? "DCN" : "DCNv2");
+    dcn.set("deform_groups", o.dcn->deform_groups);
+    return make_conv(dcn, options);
+  }
+
+  void add_plugin(const ResNetPlugin& plugin, int64_t planes) {
+    Config cfg = plugin.cfg;
+    std::string postfix;
+    if (const Config* given = cfg.find("postfix")) {
+      postfix = given->is_string() ? given->as_string() : std::to_string(given->as_int());
+      cfg.erase("postfix");
     }
-    const DeformConv2dOptions options{.in_channels = o.planes,
-                                      .out_channels = o.planes,
-                                      .kernel_size = 3,
-                                      .stride = stride,
-                                      .padding = o.dilation,
-                                      .dilation = o.dilation,
-                                      .deform_groups = o.dcn->deform_groups,
-                                      .bias = false};
-    if (o.dcn->type == DeformConvType::DCN) {
-      return {.deformable = &add<DeformConv2dPack>("conv2", options)};
-    }
-    return {.deformable = &add<ModulatedDeformConv2dPack>("conv2", options)};
+    auto block =
+        make_block(cfg, plugin.position == Position::AfterConv3 ? planes * kExpansion : planes);
+    const std::string name = block->abbreviation() + postfix;
+    after(plugin.position).push(adopt(name, std::move(block)));
   }
 
   Conv2d& conv1_;
   BatchNorm2d& bn1_;
-  SpatialConv conv2_;
+  ConvLayer& conv2_;
   BatchNorm2d& bn2_;
   Conv2d& conv3_;
   BatchNorm2d& bn3_;
   Downsample* downsample_ = nullptr;
+  bool residual_is_spare_ = false;
+  std::array<Plugins, 3> plugins_;
 };
 
 }  // namespace
@@ -203,6 +235,16 @@ ResNet::ResNet(const ResNetOptions& options)
     fail<UsageError>("[resnet] stage_with_dcn must say true or false for each of ", stage_count,
                      " stages, got ", options.stage_with_dcn.size());
   }
+  if (!options.plugins.empty() && !architecture.bottleneck) {
+    fail<UsageError>("[resnet] plugins need bottlenecks: depth 50, 101 or 152, got ",
+                     options.depth);
+  }
+  for (const ResNetPlugin& plugin : options.plugins) {
+    if (!plugin.stages.empty() && plugin.stages.size() != stage_count) {
+      fail<UsageError>("[resnet] a plugin's stages must say true or false for each of ",
+                       stage_count, " stages, got ", plugin.stages.size());
+    }
+  }
   for (const int64_t index : options.out_indices) {
     if (index < 0 || index >= options.num_stages) {
       fail<UsageError>("[resnet] out_indices must name stages 0 to ", options.num_stages - 1,
@@ -220,6 +262,9 @@ ResNet::ResNet(const ResNetOptions& options)
                        .dilation = options.dilations[s],
                        .caffe = options.style == "caffe",
                        .norm_cfg = options.norm_cfg};
+    for (const ResNetPlugin& plugin : options.plugins) {
+      if (plugin.stages.empty() || plugin.stages[s]) block.plugins.push_back(plugin);
+    }
     in_channels =
         block.planes * (architecture.bottleneck ? Bottleneck::kExpansion : BasicBlock::kExpansion);
     for (int64_t b = 0; b < architecture.blocks[s]; ++b) {
@@ -235,6 +280,7 @@ ResNet::ResNet(const ResNetOptions& options)
       }
       block.in_channels = in_channels;
       block.stride = 1;
+      block.first_of_stage = false;
     }
     if (std::ranges::count(options.out_indices, static_cast<int64_t>(s))) {
       out_channels_.push_back(in_channels);
@@ -298,7 +344,10 @@ void ResNet::init_weights(Philox& random) {
     }
   }
   for (auto& [name, module] : named_modules()) {
-    if (dynamic_cast<DeformConvPack*>(module)) module->init_weights(random);
+    auto* conv = dynamic_cast<ConvLayer*>(module);
+    if ((conv && conv->has_own_init()) || dynamic_cast<Block*>(module)) {
+      module->init_weights(random);
+    }
   }
   if (!options_.zero_init_residual) return;
   for (auto* stage : stages_) {

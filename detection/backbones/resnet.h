@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <kestrel/detection/backbones/backbone.h>
@@ -27,6 +29,30 @@ struct DcnOptions {
   }
 };
 
+/// Blocks between the layers of bottlenecks: {cfg: {type: ContextBlock, ratio: 0.0625}, stages:
+/// [false, true, true, true], position: after_conv3}.
+struct ResNetPlugin {
+  enum class Position { AfterConv1, AfterConv2, AfterConv3 };
+
+  Config cfg = {};  ///< Of a Block; `postfix` is added to its name.
+  /// Whether each stage has it; all, where there are none.
+  std::vector<bool> stages = {};
+  Position position = Position::AfterConv3;
+
+  template <class V>
+  void visit(V& v) {
+    v("cfg", cfg);
+    v("stages", stages);
+    v("position", position);
+  }
+};
+
+constexpr auto enum_names(ResNetPlugin::Position) {
+  using enum ResNetPlugin::Position;
+  return std::array{std::pair{AfterConv1, "after_conv1"}, std::pair{AfterConv2, "after_conv2"},
+                    std::pair{AfterConv3, "after_conv3"}};
+}
+
 /// Options of ResNet, named as MMDetection's.
 struct ResNetOptions {
   int64_t depth = 50;  ///< 18, 34, 50, 101 or 152.
@@ -46,7 +72,8 @@ struct ResNetOptions {
       true;  ///< Norms use running statistics in training too; weight and bias still train.
   std::optional<DcnOptions> dcn = {};  ///< For depths with bottlenecks: 50, 101, 152.
   std::vector<bool> stage_with_dcn = {false, false, false, false};
-  bool with_cp = false;  ///< Gradient checkpointing per block.
+  std::vector<ResNetPlugin> plugins = {};  ///< For depths with bottlenecks.
+  bool with_cp = false;                    ///< Gradient checkpointing per block.
   bool zero_init_residual =
       true;  ///< Last norm of a block starts at 0. Only where nothing pretrained is loaded.
   std::optional<Config>
@@ -68,6 +95,7 @@ struct ResNetOptions {
     v("norm_eval", norm_eval);
     v("dcn", dcn);
     v("stage_with_dcn", stage_with_dcn);
+    v("plugins", plugins);
     v("with_cp", with_cp);
     v("zero_init_residual", zero_init_residual);
     v("init_cfg", init_cfg);

@@ -67,7 +67,7 @@ HeadOutputs RetinaHead::forward(const std::vector<Variable>& levels) {
 }
 
 void RetinaHead::init_weights(Philox& random) {
-  const auto normal = [&](Conv2d& conv) {
+  const auto normal = [&](ConvLayer& conv) {
     init::normal(conv.weight, 0, 0.01, random);
     if (conv.bias) init::constant(conv.bias, 0);
   };

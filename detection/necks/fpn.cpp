@@ -43,13 +43,13 @@ FPN::FPN(const FPNOptions& options)
         .in_channels = options_.in_channels[static_cast<size_t>(i)],
         .out_channels = options_.out_channels,
         .norm_cfg = options_.no_norm_on_lateral ? std::nullopt : options_.norm_cfg,
-        .relu = false});
+        .act_cfg = {}});
     fpn_convs_.emplace(ConvModuleOptions{.in_channels = options_.out_channels,
                                          .out_channels = options_.out_channels,
                                          .kernel_size = 3,
                                          .padding = 1,
                                          .norm_cfg = options_.norm_cfg,
-                                         .relu = false});
+                                         .act_cfg = {}});
   }
   if (options_.add_extra_convs.empty()) return;
   int64_t in_channels = options_.add_extra_convs == "on_input"
@@ -62,7 +62,7 @@ FPN::FPN(const FPNOptions& options)
                                          .stride = 2,
                                          .padding = 1,
                                          .norm_cfg = options_.norm_cfg,
-                                         .relu = false});
+                                         .act_cfg = {}});
     in_channels = options_.out_channels;
   }
 }

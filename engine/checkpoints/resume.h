@@ -14,6 +14,7 @@ struct RunArguments {
   std::string device = "cpu";
   bool amp = false;
   bool overfit_batch = false;
+  std::string directory;  ///< Where the run began, to which relative paths of its config belong.
 
   template <class V>
   void visit(V& v) {
@@ -21,6 +22,7 @@ struct RunArguments {
     v("device", device);
     v("amp", amp);
     v("overfit_batch", overfit_batch);
+    v("directory", directory);
   }
 };
 

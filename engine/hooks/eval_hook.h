@@ -32,12 +32,14 @@ struct EvalOptions {
 /// it.
 const std::pair<std::string, double>& find_metric(const char* who, const NamedValues& metrics,
                                                   const std::string& name);
+/// Whether a metric says nothing: NaN, or COCO's -1 where nothing of the kind is annotated.
+bool says_nothing(const std::string& metric, double value);
 /// Whether a metric is a loss, by its name.
 bool lower_is_better(const std::string& metric);
 
 /// Evaluates after epochs, leaves the metrics in runner.metrics, and keeps the best weights as
-/// best.safetensors: higher is better, except for a metric with "loss" in its name; NaN never is.
-/// Low.
+/// best.safetensors: higher is better, except for a metric with "loss" in its name; one that says
+/// nothing never is. Low.
 class EvalHook final : public Hook {
  public:
   using Evaluator = std::function<NamedValues(Runner& runner)>;
