@@ -8,7 +8,6 @@
 #include <sstream>
 #include <utility>
 
-#include <kestrel/data/datasets/coco_truths.h>
 #include <kestrel/data/file.h>
 #include <kestrel/engine/build_run.h>
 #include <kestrel/engine/checkpoints/checkpoint.h>
@@ -31,12 +30,6 @@
 
 namespace kestrel {
 namespace {
-
-NamedValues metrics_of(const CocoEvalResult& result) {
-  return {{"ap", result.stats[0]},   {"ap50", result.stats[1]}, {"ap75", result.stats[2]},
-          {"ap_s", result.stats[3]}, {"ap_m", result.stats[4]}, {"ap_l", result.stats[5]},
-          {"ar100", result.stats[8]}};
-}
 
 /// Ends a run after a number of iterations, or when somebody outside says so.
 class StopHook final : public Hook {
@@ -61,7 +54,7 @@ RunArguments arguments_of(const TrainOptions& options) {
 }
 
 /// Evaluates the weights that are kept: the moving average, where there is one.
-NamedValues evaluate(Run& run, const CocoEvalTruths& truths, const TrainOptions& options,
+NamedValues evaluate(Run& run, const DatasetEvaluation& evaluator, const TrainOptions& options,
                      Evaluation& evaluation, Runner& runner) {
   std::optional<EmaHook::Swap> averages;
   if (run.ema) averages.emplace(*run.ema);
@@ -75,9 +68,9 @@ NamedValues evaluate(Run& run, const CocoEvalTruths& truths, const TrainOptions&
     runner.leave_epoch_open();
     return {};
   }
-  evaluation.result = evaluate_coco(truths, detections, CocoMetric::kBbox);
+  evaluation.report = evaluator.evaluate(detections);
   evaluation.detections = std::move(detections);
-  return metrics_of(evaluation.result);
+  return evaluation.report.numbers;
 }
 
 void continue_run(const TrainOptions& options, const Run& run, Checkpointer& checkpointer,
@@ -130,7 +123,7 @@ TrainSummary train(const Config& config, const TrainOptions& options, RunLog& lo
       std::make_shared<Checkpointer>(*run.model, *run.optimizer, options.out, metadata);
   if (run.ema) checkpointer->use_weights([&] { return run.ema->weights(); });
   Evaluation evaluation;
-  const CocoEvalTruths truths = coco_truths(*run.val.dataset);
+  const DatasetEvaluation evaluator(run.config.evaluation, *run.val.dataset);
   const CheckpointOptions& checkpoints = run.config.checkpoint_config;
 
   runner.add_hook(
@@ -145,7 +138,7 @@ TrainSummary train(const Config& config, const TrainOptions& options, RunLog& lo
   }
   runner.add_hook(std::make_shared<CheckpointHook>(checkpointer, checkpoints));
   runner.add_hook(std::make_shared<EvalHook>(
-                      [&](Runner& r) { return evaluate(run, truths, options, evaluation, r); },
+                      [&](Runner& r) { return evaluate(run, evaluator, options, evaluation, r); },
                       run.config.evaluation, checkpointer),
                   Priority::Low);
   add_record_hooks(run.config,
@@ -156,7 +149,7 @@ TrainSummary train(const Config& config, const TrainOptions& options, RunLog& lo
                     .train = run.train.dataset.get(),
                     .val = run.val.dataset.get(),
                     .train_config = run.config.data.train,
-                    .truths = &truths,
+                    .truths = &evaluator.truths(),
                     .evaluation = &evaluation},
                    runner);
   runner.add_hook(std::make_shared<ResumeHook>(checkpointer, checkpoints), Priority::Lowest);

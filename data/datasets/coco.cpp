@@ -27,6 +27,11 @@ std::string file_in(const std::string& folder, std::string_view name) {
   return file += name;
 }
 
+// The picture of classes that belongs to an image: a .png of the same name.
+std::string semantic_name(const std::string& image) {
+  return fs::path(image).replace_extension(".png").string();
+}
+
 // The label of each category of the file, -1 for those that were not asked for.
 std::vector<int64_t> select_classes(const CocoIndex& index, const std::vector<std::string>& classes,
                                     const std::string& path) {
@@ -107,6 +112,8 @@ CocoDataset::CocoDataset(const CocoDatasetOptions& options) : Dataset("coco") {
   int64_t empty = 0, small = 0;
   reserve(static_cast<int64_t>(index.images.size()), static_cast<int64_t>(index.objects.size()));
   const std::string prefix = folder.string();
+  const std::string semantic_prefix =
+      options.seg_prefix.empty() ? "" : join(options.data_root, options.seg_prefix).string();
   std::vector<Annotation> annotations;
   size_t object = 0;
   for (size_t i = 0; i < index.images.size(); ++i) {
@@ -136,9 +143,16 @@ CocoDataset::CocoDataset(const CocoDatasetOptions& options) : Dataset("coco") {
       empty += no_objects && !too_small;
       if (too_small || no_objects) continue;
     }
-    add_image(
-        {.id = image.id, .file = std::move(file), .width = size->width, .height = size->height},
-        annotations);
+    std::string semantic_file;
+    if (!semantic_prefix.empty()) {
+      semantic_file = semantic_name(file_in(semantic_prefix, index.image_name(i)));
+    }
+    add_image({.id = image.id,
+               .file = std::move(file),
+               .width = size->width,
+               .height = size->height,
+               .semantic_file = std::move(semantic_file)},
+              annotations);
   }
   finish(complaints, path, !options.test_mode);
   if (size() == 0) {

@@ -11,7 +11,8 @@ namespace kestrel {
 struct CocoDatasetOptions {
   std::string ann_file{};              ///< instances_*.json.
   std::string img_prefix{};            ///< Folder that the file names are relative to.
-  std::string data_root{};             ///< Put before the two above where they are relative.
+  std::string seg_prefix{};            ///< Folder of pictures of classes, as .png; empty: none.
+  std::string data_root{};             ///< Put before the ones above where they are relative.
   std::vector<std::string> classes{};  ///< Names to keep; empty: all of the file.
   bool filter_empty_gt = true;         ///< Training: leave out images without objects.
   bool test_mode = false;              ///< Keep every image.
@@ -23,6 +24,7 @@ struct CocoDatasetOptions {
   void visit(V& v) {
     v("ann_file", ann_file);
     v("img_prefix", img_prefix);
+    v("seg_prefix", seg_prefix);
     v("data_root", data_root);
     v("classes", classes);
     v("filter_empty_gt", filter_empty_gt);

@@ -9,6 +9,6 @@ namespace kestrel {
 /// not trained on. VOC's difficult objects are neither to be found nor wrong to find. An annotation
 /// id that occurs again gets a new one. For segm every annotation needs a segmentation; throws
 /// DataError naming one that has none or a broken one.
-CocoEvalTruths coco_truths(const Dataset& dataset, CocoMetric metric = CocoMetric::kBbox);
+EvalTruths coco_truths(const Dataset& dataset, CocoMetric metric = CocoMetric::kBbox);
 
 }  // namespace kestrel

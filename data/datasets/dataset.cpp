@@ -22,12 +22,11 @@ std::span<const Annotation> Dataset::annotations(int64_t index) const {
 TrainingTarget Dataset::training_target(int64_t index) const {
   TrainingTarget target;
   for (const Annotation& a : annotations(index)) {
-    if (!a.trainable) continue;
-    if (a.crowd || a.difficult) {
-      target.ignored.push_back(a.box());
-    } else {
+    if (a.is_object()) {
       target.boxes.push_back(a.box());
       target.labels.push_back(a.label);
+    } else if (a.trainable) {
+      target.ignored.push_back(a.box());
     }
   }
   return target;
@@ -35,6 +34,12 @@ TrainingTarget Dataset::training_target(int64_t index) const {
 
 int64_t Dataset::group(int64_t index) const {
   return info(index).width > info(index).height ? 1 : 0;
+}
+
+Config Dataset::evaluator() const {
+  Config node = Config::map();
+  node.set("type", "CocoEvaluator");
+  return node;
 }
 
 Image Dataset::load(int64_t index) const {
@@ -65,10 +70,7 @@ void Dataset::finish(const Complaints& complaints, const std::string& file, bool
   complaints.finish();
   set_strict(complaints.strict());
   num_dropped_ = complaints.num_dropped();
-  const auto can_be_learnt = [](const Annotation& a) {
-    return a.trainable && !a.crowd && !a.difficult;
-  };
-  if (!training || size() == 0 || std::ranges::any_of(annotations_, can_be_learnt)) return;
+  if (!training || size() == 0 || std::ranges::any_of(annotations_, &Annotation::is_object)) return;
   fail<DataError>("[", name_, "] ", file, ": none of the ", size(),
                   " images has an object to train on (of ", annotations_.size(),
                   " annotations left, all are crowds, difficult, ignored or degenerate)");

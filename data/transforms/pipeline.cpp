@@ -35,7 +35,6 @@ class Loading : public Transform {
 };
 
 const Registration<Transform, Loading, LoadingOptions> kLoadImage{"LoadImageFromFile"};
-const Registration<Transform, Loading, LoadingOptions> kLoadAnnotations{"LoadAnnotations"};
 const Registration<Transform, Loading, LoadingOptions> kFormat{"DefaultFormatBundle"};
 const Registration<Transform, Loading, LoadingOptions> kToTensor{"ImageToTensor"};
 const Registration<Transform, Loading, LoadingOptions> kCollect{"Collect"};

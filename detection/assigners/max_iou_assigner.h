@@ -12,9 +12,10 @@ struct MaxIoUAssignerOptions {
   bool gt_max_assign_all = true;
   bool match_low_quality = true;
   bool torchvision_matching =
-      false;                   ///< Low-quality anchors get the ground truth they overlap most.
-  double ignore_iof_thr = -1;  ///< Crowd boxes are dropped, so only -1 is possible.
-  bool ignore_wrt_candidates = true;
+      false;  ///< Low-quality anchors get the ground truth they overlap most.
+  /// Above 0: anchors of which more than this share lies in an ignored box are ignored themselves,
+  double ignore_iof_thr = -1;
+  bool ignore_wrt_candidates = true;  ///< else those that cover more than this share of one.
   int64_t gpu_assign_thr = -1;  ///< Without effect: there is no matrix that could be too large.
 
   template <class V>
@@ -36,11 +37,12 @@ class MaxIoUAssigner : public Assigner {
  public:
   explicit MaxIoUAssigner(const MaxIoUAssignerOptions& options = {});
 
-  AssignResult assign(const Tensor& anchors, const Tensor& valid,
-                      const Tensor& truths) const override;
+  AssignResult assign(const Tensor& anchors, const Tensor& valid, const Tensor& truths,
+                      const Tensor& ignored = {}) const override;
 
  private:
   AssignParams params_;
+  IgnoreParams ignore_;  // threshold <= 0: no anchor is ignored for a crowd
 };
 
 }  // namespace kestrel

@@ -9,7 +9,7 @@
 
 #include <simdjson.h>
 
-#include <kestrel/detection/evaluation/mask.h>
+#include <kestrel/detection/masks/rle_mask.h>
 
 namespace kestrel::coco {
 

@@ -41,8 +41,8 @@ void require(bool seen, const JsonPlace& place, const char* field) {
   if (!seen) fail<DataError>(place.describe(), ": has no ", field);
 }
 
-CocoEvalImage parse_image(value v, const JsonPlace& place) {
-  CocoEvalImage image;
+EvalImage parse_image(value v, const JsonPlace& place) {
+  EvalImage image;
   bool has_id = false;
   for_each_field(json_object(v, place), place, [&](std::string_view key, value field) {
     if (key == "id") {
@@ -58,8 +58,8 @@ CocoEvalImage parse_image(value v, const JsonPlace& place) {
   return image;
 }
 
-CocoEvalCategory parse_category(value v, const JsonPlace& place) {
-  CocoEvalCategory category;
+EvalCategory parse_category(value v, const JsonPlace& place) {
+  EvalCategory category;
   bool has_id = false;
   for_each_field(json_object(v, place), place, [&](std::string_view key, value field) {
     if (key == "id") {
@@ -73,8 +73,8 @@ CocoEvalCategory parse_category(value v, const JsonPlace& place) {
   return category;
 }
 
-CocoEvalTruth parse_truth(value v, const JsonPlace& place, CocoMetric metric, Segmentation& shape) {
-  CocoEvalTruth truth;
+EvalTruth parse_truth(value v, const JsonPlace& place, CocoMetric metric, Segmentation& shape) {
+  EvalTruth truth;
   Seen seen;
   for_each_field(json_object(v, place), place, [&](std::string_view key, value field) {
     if (key == "id") {
@@ -104,11 +104,11 @@ CocoEvalTruth parse_truth(value v, const JsonPlace& place, CocoMetric metric, Se
   return truth;
 }
 
-using ImageSizes = std::unordered_map<int64_t, const CocoEvalImage*>;
+using ImageSizes = std::unordered_map<int64_t, const EvalImage*>;
 
-ImageSizes sizes_of(const CocoEvalTruths& truths) {
+ImageSizes sizes_of(const EvalTruths& truths) {
   ImageSizes sizes;
-  for (const CocoEvalImage& image : truths.images) sizes[image.id] = &image;
+  for (const EvalImage& image : truths.images) sizes[image.id] = &image;
   return sizes;
 }
 
@@ -117,7 +117,7 @@ RleMask to_mask(const Segmentation& shape, const ImageSizes& sizes, int64_t imag
     return mask_from_string(text->text, text->height, text->width);
   if (const auto* runs = std::get_if<RunCounts>(&shape))
     return mask_from_counts(runs->counts, runs->height, runs->width);
-  const CocoEvalImage& image = *sizes.at(image_id);
+  const EvalImage& image = *sizes.at(image_id);
   return mask_from_polygons(std::get<Polygons>(shape), image.height, image.width);
 }
 
@@ -138,9 +138,9 @@ void convert_masks(std::vector<Item>& items, std::vector<Segmentation>& shapes,
   });
 }
 
-CocoEvalTruths parse_truths(const simdjson::padded_string& text, CocoMetric metric,
-                            const std::string& name) {
-  CocoEvalTruths truths;
+EvalTruths parse_truths(const simdjson::padded_string& text, CocoMetric metric,
+                        const std::string& name) {
+  EvalTruths truths;
   truths.source = name;
   std::vector<Segmentation> shapes;
   bool has_images = false, has_categories = false;
@@ -224,7 +224,7 @@ Polygons rectangle(const std::array<double, 4>& box) {
 }
 
 std::vector<CocoEvalDetection> parse_results(const simdjson::padded_string& text,
-                                             const CocoEvalTruths& truths, CocoMetric metric,
+                                             const EvalTruths& truths, CocoMetric metric,
                                              const std::string& name) {
   const ImageSizes sizes = sizes_of(truths);
   const JsonPlace file{name};
@@ -275,29 +275,27 @@ std::vector<CocoEvalDetection> parse_results(const simdjson::padded_string& text
 
 }  // namespace
 
-CocoEvalTruths read_coco_truths(const std::string& path, CocoMetric metric) {
+EvalTruths read_coco_truths(const std::string& path, CocoMetric metric) {
   return parse_truths(load(path), metric, path);
 }
 
-CocoEvalTruths parse_coco_truths(std::string_view json, CocoMetric metric,
-                                 const std::string& name) {
+EvalTruths parse_coco_truths(std::string_view json, CocoMetric metric, const std::string& name) {
   return parse_truths(simdjson::padded_string(json), metric, name);
 }
 
-std::vector<CocoEvalDetection> read_coco_results(const std::string& path,
-                                                 const CocoEvalTruths& truths, CocoMetric metric) {
+std::vector<CocoEvalDetection> read_coco_results(const std::string& path, const EvalTruths& truths,
+                                                 CocoMetric metric) {
   return parse_results(load(path), truths, metric, path);
 }
 
-std::vector<CocoEvalDetection> parse_coco_results(std::string_view json,
-                                                  const CocoEvalTruths& truths, CocoMetric metric,
-                                                  const std::string& name) {
+std::vector<CocoEvalDetection> parse_coco_results(std::string_view json, const EvalTruths& truths,
+                                                  CocoMetric metric, const std::string& name) {
   return parse_results(simdjson::padded_string(json), truths, metric, name);
 }
 
 CocoEvalResult evaluate_coco_files(const std::string& annotations, const std::string& results,
                                    CocoMetric metric) {
-  const CocoEvalTruths truths = read_coco_truths(annotations, metric);
+  const EvalTruths truths = read_coco_truths(annotations, metric);
   return evaluate_coco(truths, read_coco_results(results, truths, metric), metric);
 }
 

@@ -42,7 +42,7 @@ class RetinaHead : public AnchorHead {
  public:
   explicit RetinaHead(const RetinaHeadOptions& options);
 
-  HeadOutputs forward(const std::vector<Variable>& levels) override;
+  Outputs forward(const std::vector<Variable>& levels) override;
   /// Convolutions N(0, 0.01) with bias 0; the bias of retina_cls makes every score 0.01.
   void init_weights(Philox& random) override;
 
