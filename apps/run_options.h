@@ -11,6 +11,10 @@
 
 namespace kestrel::apps {
 
+/// What commands say of the config file that they take.
+inline constexpr const char* kConfigHelp =
+    "configs/.../*.yaml, or a config of MMDetection's in Python (*.py)";
+
 /// Options that every program that trains has.
 struct RunOptions {
   std::string out;

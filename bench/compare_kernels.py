@@ -3,6 +3,7 @@
 
 Example:
   bench/compare_kernels.py build/release/bin/kernel_bench --threads 2 --rounds 9 --json /tmp/kernels.json
+  bench/compare_kernels.py build/release/bin/kernel_bench --vectors avx2 --filter "k=1"
   bench/compare_kernels.py build/cuda/bin/kernel_bench --device cuda
 
 Cases come from bench/kernels/kernel_cases.txt. Each side's median over the rounds and the median of the ratios PyTorch /
@@ -11,8 +12,10 @@ from NCHW on PyTorch's side, which is all that it has. "-" where PyTorch has no 
 """
 import argparse
 import json
+import os
 import statistics
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -335,10 +338,14 @@ def main():
     parser.add_argument("--cases", type=Path, default=CASES)
     parser.add_argument("--filter", default="", help="only cases with this text")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--vectors", choices=("best", "avx2"), default="best", help="avx2: hold both sides to AVX2")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    held = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+    if args.vectors == "avx2" and any(os.environ.get(name) != value for name, value in held.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | held)  # read when PyTorch is loaded
     torch.set_num_threads(args.threads)
     if args.device != "cpu":  # PyTorch 1.13, Debian's, does not know it
         torch.set_default_device(args.device)
@@ -347,7 +354,8 @@ def main():
         if args.device == "cuda":
             torch.cuda.synchronize()
 
-    server = subprocess.Popen([args.binary, "--serve", "--device", args.device, "--threads", str(args.threads)], stdin=subprocess.PIPE,
+    server = subprocess.Popen([args.binary, "--serve", "--device", args.device, "--threads", str(args.threads),
+                               "--vectors", args.vectors], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True)
 
     def ours(line):

@@ -17,6 +17,7 @@ constexpr size_t kNumSizes = 11;  // up to 2, 4, ... 1024 pixels, and above
 void count_objects(const Dataset& dataset, DatasetReport& report) {
   report.images = dataset.size();
   report.dropped = dataset.num_dropped();
+  report.past_edge = dataset.num_past_edge();
   report.class_objects.assign(dataset.class_names().size(), 0);
   report.class_images.assign(dataset.class_names().size(), 0);
   report.box_sizes.assign(kNumSizes, 0);
@@ -118,6 +119,15 @@ std::string report_text(const Dataset& dataset, const DatasetReport& report) {
       "  objects   {} of {} classes; {} images or annotations dropped\n",
       report.images - missing, missing, report.corrupt.size(), report.other_size.size(),
       report.empty, report.objects, dataset.num_classes(), report.dropped);
+  if (report.past_edge > 0) {
+    text += fmt::format("  boxes     {} reach past their images\n", report.past_edge);
+  }
+  if (report.empty > 0) {
+    text += fmt::format(
+        "  {} in training where filter_empty_gt is {}\n",
+        dataset.leaves_out_empty() ? "empty images are left out" : "empty images are background",
+        dataset.leaves_out_empty());
+  }
   text += listed("missing", report.missing) + listed("corrupt", report.corrupt) +
           listed("of another size", report.other_size);
 

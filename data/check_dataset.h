@@ -12,8 +12,9 @@ namespace kestrel {
 /// What a data set holds and what is wrong with its files.
 struct DatasetReport {
   int64_t images = 0, objects = 0;
-  int64_t empty = 0;    ///< Images without an object.
-  int64_t dropped = 0;  ///< Images and annotations that were wrong and are not in the set.
+  int64_t empty = 0;      ///< Images without an object.
+  int64_t dropped = 0;    ///< Images and annotations that were wrong and are not in the set.
+  int64_t past_edge = 0;  ///< Boxes that reach more than a pixel past their image.
   std::vector<std::string> missing;     ///< Files that are not there.
   std::vector<std::string> corrupt;     ///< Why an image cannot be read, with its file.
   std::vector<std::string> other_size;  ///< Images of another size than their annotations say.
@@ -23,7 +24,9 @@ struct DatasetReport {
   std::vector<int64_t> box_sizes;
 
   int64_t problems() const {
-    return dropped + static_cast<int64_t>(missing.size() + corrupt.size() + other_size.size());
+    const bool nothing = images > 0 && objects == 0;
+    return dropped + past_edge + nothing +
+           static_cast<int64_t>(missing.size() + corrupt.size() + other_size.size());
   }
 };
 

@@ -8,6 +8,7 @@
 
 #include <kestrel/data/file.h>
 #include <kestrel/kernels/error.h>
+#include <kestrel/tensor/text.h>
 
 namespace kestrel {
 namespace {
@@ -73,7 +74,13 @@ std::vector<std::byte> read_file_start(std::string_view what, const std::filesys
 
 std::vector<std::string> read_lines(std::string_view what, const std::filesystem::path& path) {
   const auto bytes = read_file(what, path);
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const DecodedText decoded =
+      decode_text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const std::string_view text = decoded.text;
+  // Bytes that are not UTF-8 may be those of file names, which can be any.
+  if (!decoded.problem.empty() && is_utf8(text)) {
+    fail<DataError>("[", what, "] ", path.string(), ": ", decoded.problem);
+  }
   std::vector<std::string> lines;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());

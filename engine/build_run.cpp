@@ -45,11 +45,12 @@ Run build_run(const Config& config, const TrainOptions& options) {
   keep_what_is_evaluated(run.config.evaluation, run.config.data.val);
   const DataConfig& data = run.config.data;
   run.train = build_dataset(data.train, false);
-  run.val = build_dataset(data.val, true);
+  run.val = build_dataset(data.val, true, run.train.dataset->class_names());
   check_classes(run.config.model, *run.train.dataset);
-  say(options, fmt::format("data: {} training images, {} validation images, {} classes",
-                           run.train.dataset->size(), run.val.dataset->size(),
-                           run.train.dataset->num_classes()));
+  say(options,
+      fmt::format("data: {}, {}, {} classes", run.train.dataset->describe_images("training images"),
+                  run.val.dataset->describe_images("validation images"),
+                  run.train.dataset->num_classes()));
 
   run.model = build<BaseDetector>(run.config.model);
   Philox random(options.seed);

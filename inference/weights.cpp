@@ -37,22 +37,6 @@ Tensor to_channels_first(const Tensor& weight) {
   return result;
 }
 
-/// Kestrel's names and layouts of PyTorch's tensors.
-StateDict import_tensors(const StateDict& tensors, const fs::path& path) {
-  StateDict weights;
-  std::set<std::string> names;
-  for (const auto& [name, tensor] : tensors) {
-    if (name.ends_with("num_batches_tracked")) continue;
-    const std::string ours = kestrel_name(name);
-    if (!names.insert(ours).second) {
-      fail<ModelFileError>("[weights] ", path.string(), ": has '", ours, "' twice, once as '", name,
-                           "'");
-    }
-    weights.emplace_back(ours, tensor.dims() == 4 ? to_channels_last(tensor) : tensor);
-  }
-  return weights;
-}
-
 std::vector<std::string> parse_classes(const std::string& text) {
   std::vector<std::string> classes;
   const Config list = Config::parse(text, kClassesKey);
@@ -86,7 +70,7 @@ bool has_pth_name(const fs::path& path) {
 ModelFile read_safetensors_model(Safetensors file, const fs::path& path) {
   ModelFile result;
   if (!file.metadata.contains(kFormatKey)) {
-    result.weights = import_tensors(file.tensors, path);
+    result.weights = import_tensors(file.tensors, path.string());
     return result;
   }
   result.weights = std::move(file.tensors);
@@ -114,13 +98,28 @@ fs::path find_with_hash(const fs::path& folder, const std::string& name) {
 
 }  // namespace
 
+StateDict import_tensors(const StateDict& tensors, const std::string& file) {
+  StateDict weights;
+  std::set<std::string> names;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.ends_with("num_batches_tracked")) continue;
+    const std::string ours = kestrel_name(name);
+    if (!names.insert(ours).second) {
+      fail<ModelFileError>("[weights] ", file, ": has '", ours, "' twice, once as '", name, "'");
+    }
+    weights.emplace_back(ours, tensor.dims() == 4 ? to_channels_last(tensor) : tensor);
+  }
+  return weights;
+}
+
 ModelFile read_model_file(const fs::path& path) {
   const auto file = std::make_shared<const MappedFile>("weights", path);
   if (!is_pth(file->bytes()) && !has_pth_name(path)) {
     return read_safetensors_model(parse_safetensors(file->bytes(), path.string(), file), path);
   }
   const PthFile pth = parse_pth(file->bytes(), path.string(), file);
-  return {.weights = import_tensors(pth.state_dict(), path), .classes = classes_of(pth.root())};
+  return {.weights = import_tensors(pth.state_dict(), path.string()),
+          .classes = classes_of(pth.root())};
 }
 
 std::map<std::string, std::string> model_metadata(const Config& config,

@@ -27,6 +27,10 @@ struct ModelFile {
 /// MMDetection's meta. Throws ModelFileError.
 ModelFile read_model_file(const std::filesystem::path& path);
 
+/// PyTorch's tensors under Kestrel's names and in its layouts, as read_model_file gives them;
+/// `file` is where they come from, for messages. Also for gradients, which look like their weights.
+StateDict import_tensors(const StateDict& tensors, const std::string& file);
+
 /// The metadata of a weights file that Detector::load can run.
 std::map<std::string, std::string> model_metadata(const Config& config,
                                                   const std::vector<std::string>& classes);

@@ -41,7 +41,8 @@ class Config {
   static Config map();
   static Config list();
 
-  /// Reads a YAML file and the files that it names under the top-level key `_base_` (one or a list,
+  /// Reads a YAML or JSON file, or one in Python as MMDetection's are (.py: python_config.h), and
+  /// the files that it names under the top-level key `_base_` (one or a list of any of these forms,
   /// relative to the file). Maps merge over the base's, everything else replaces; a map with
   /// `_delete_: true` replaces too. The same top-level key in two bases is an error. In scalars,
   /// {{_base_.a.b}} stands for a value of the bases, {{fileDirname}}, {{fileBasename}},

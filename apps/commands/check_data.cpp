@@ -1,9 +1,11 @@
 #include "check_data.h"
 
-#include <cstdio>
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <kestrel/data/check_dataset.h>
@@ -31,52 +33,97 @@ std::vector<Split> chosen_splits(const std::string& name) {
   return {Split::Train, Split::Val, Split::Test};
 }
 
-/// The parts that are there, each once: val and test may stand in for each other.
-std::vector<Split> distinct_splits(const CheckDataOptions& o) {
-  std::vector<Split> chosen = chosen_splits(o.split);
-  if (o.data == "shapes" || chosen.size() == 1) return chosen;
+/// A part of the data set, and what opens it; or why it cannot be opened.
+struct Part {
+  Split split;
+  DatasetOptions options;
+  std::string problem;
+};
+
+/// The parts, each once: val and test may stand in for each other. Throws where there is none.
+std::vector<Part> find_parts(const CheckDataOptions& o) {
+  if (o.data == "shapes") {
+    std::vector<Part> parts;
+    for (const Split split : chosen_splits(o.split)) {
+      parts.push_back({split, ShapesDatasetOptions{.split = to_string(split)}, ""});
+    }
+    return parts;
+  }
   const auto folder = find_dataset(o.data);
-  std::vector<Split> splits;
-  std::vector<Config> seen;
+  std::vector<Part> parts;
   std::optional<DataError> first_error;
-  for (const Split split : chosen) {
+  for (const Split split : chosen_splits(o.split)) {
     try {
-      Config options = to_config(recognise(folder, split));
-      options.erase("split");
-      if (std::ranges::find(seen, options) != seen.end()) continue;
-      seen.push_back(options);
-      splits.push_back(split);
+      const DatasetOptions options = recognise(folder, split);
+      const auto is_same = [&](const Part& part) {
+        return part.problem.empty() && to_config(part.options) == to_config(options);
+      };
+      if (std::ranges::none_of(parts, is_same)) parts.push_back({split, options, ""});
     } catch (const DataError& error) {
       if (!first_error) first_error = error;
+      parts.push_back({split, {}, error.what()});
     }
   }
-  if (splits.empty() && first_error) throw DataError(*first_error);
-  return splits;
+  const auto is_wrong = [](const Part& part) { return !part.problem.empty(); };
+  if (std::ranges::all_of(parts, is_wrong)) throw DataError(*first_error);
+  return parts;
 }
 
+std::unique_ptr<Dataset> open_part(const Part& part, const std::vector<std::string>& classes) {
+  DatasetOptions options = part.options;
+  std::visit(
+      [&](auto& o) {
+        o.classes = classes;
+        if constexpr (requires { o.test_mode; }) o.test_mode = true;
+      },
+      options);
+  return make_dataset(options);
+}
+
+int64_t check_part(const CheckDataOptions& o, const Dataset& dataset, Split split,
+                   const LogSink& log) {
+  const DatasetReport report =
+      check_dataset(dataset, {.decode = !o.fast, .progress = [&](int64_t done, int64_t total) {
+                                if (!log.progress) return;
+                                log.progress(done == total ? ""
+                                                           : std::to_string(done) + " of " +
+                                                                 std::to_string(total) + " images");
+                              }});
+  log.line(o.data + ", " + to_string(split) + " (" + dataset.name() + ")");
+  log.line(report_text(dataset, report));
+  return report.problems();
+}
+
+/// Every part, with the classes of the first as training and evaluation have them.
 void run_check_data(const CheckDataOptions& o) {
   use_threads(o.threads);
   const LogSink log = console_log();
   int64_t problems = 0;
-  for (const Split split : distinct_splits(o)) {
-    const auto dataset = open_dataset({.name_or_path = o.data, .split = split, .test_mode = true});
-    const DatasetReport report = check_dataset(
-        *dataset, {.decode = !o.fast, .progress = [&](int64_t done, int64_t total) {
-                     if (!log.progress) return;
-                     log.progress(done == total ? ""
-                                                : std::to_string(done) + " of " +
-                                                      std::to_string(total) + " images");
-                   }});
-    log.line(o.data + ", " + to_string(split) + " (" + dataset->name() + ")");
-    log.line(report_text(*dataset, report));
-    problems += report.problems();
+  std::vector<std::string> classes;
+  for (const Part& part : find_parts(o)) {
+    std::string problem = part.problem;
+    std::unique_ptr<Dataset> dataset;
+    try {
+      if (problem.empty()) dataset = open_part(part, classes);
+    } catch (const DataError& error) {
+      problem = error.what();
+    }
+    if (!dataset) {
+      log.line(o.data + ", " + to_string(part.split) + " cannot be used:\n  " + problem + "\n");
+      ++problems;
+      continue;
+    }
+    if (classes.empty()) classes = dataset->class_names();
+    problems += check_part(o, *dataset, part.split, log);
   }
   if (problems == 0) {
     log.line("Nothing is wrong.");
   } else if (o.strict) {
     fail<DataError>("[check-data] ", o.data, ": ", problems, " problems (see above)");
   } else {
-    log.line(std::to_string(problems) + " problems; what is wrong is left out in training.");
+    log.line(std::to_string(problems) +
+             " problems. What is dropped, missing or corrupt is left out in training; images of "
+             "another size and boxes past the edge are trained on.");
   }
 }
 

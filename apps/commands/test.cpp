@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <kestrel/data/datasets/coco_truths.h>
 #include <kestrel/data/datasets/open.h>
 #include <kestrel/detection/detectors/base_detector.h>
 #include <kestrel/detection/evaluation/coco_evaluator.h>
@@ -76,10 +77,6 @@ void add_test(CLI::App& app) {
     open.with_mask = evaluates_masks(metrics);
     open.strict = o->strict;
     const auto dataset = open_dataset(open);
-    if (dataset->class_names() != detector.classes()) {
-      fail<UsageError>("[test] the model's classes are not those of ", o->data,
-                       ", or in another order");
-    }
     const DatasetEvaluation evaluation(metrics, *dataset);
     const Pipeline pipeline(detector.config().at("data").at("test").at("pipeline"));
     const LogSink log = console_log();
@@ -99,7 +96,7 @@ void add_test(CLI::App& app) {
     const bool masks =
         std::ranges::any_of(found, [](const ImageDetections& d) { return !d.found.masks.empty(); });
     write_coco_results(o->results, coco_detections(evaluation.truths(), found),
-                       masks ? CocoMetric::kSegm : CocoMetric::kBbox);
+                       masks ? CocoMetric::kSegm : CocoMetric::kBbox, coco_ids(*dataset));
   });
 }
 

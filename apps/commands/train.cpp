@@ -27,7 +27,8 @@ void run_train(TrainCommand o) {
   const std::string name = std::filesystem::path(o.config).stem();
   const auto stored = find_stored_run(o.run, name);
   if (o.config.empty() && !stored) {
-    fail<UsageError>("a config file is needed: kestrel train configs/.../*.yaml (or --resume RUN)");
+    fail<UsageError>(
+        "a config file is needed: kestrel train configs/.../*.yaml or *.py (or --resume RUN)");
   }
   Config config = o.config.empty() ? stored->config : Config::load(o.config);
   apply_run_options(config, o.run);
@@ -40,7 +41,7 @@ void run_train(TrainCommand o) {
 void add_train(CLI::App& app) {
   auto options = std::make_shared<TrainCommand>();
   CLI::App* command = app.add_subcommand("train", "train what a config file describes");
-  command->add_option("config", options->config, "configs/.../*.yaml")->check(CLI::ExistingFile);
+  command->add_option("config", options->config, kConfigHelp)->check(CLI::ExistingFile);
   command
       ->add_option("--replay", options->replay,
                    "do one step again: the not_finite_*.safetensors that a run left whose loss was "

@@ -13,7 +13,7 @@ struct CocoDatasetOptions {
   std::string img_prefix{};            ///< Folder that the file names are relative to.
   std::string seg_prefix{};            ///< Folder of pictures of classes, as .png; empty: none.
   std::string data_root{};             ///< Put before the ones above where they are relative.
-  std::vector<std::string> classes{};  ///< Names to keep; empty: all of the file.
+  std::vector<std::string> classes{};  ///< Names to keep, by label; empty: all of the file.
   bool filter_empty_gt = true;         ///< Training: leave out images without objects.
   bool test_mode = false;              ///< Keep every image.
   bool with_mask = false;              ///< Keep the segmentations in memory.
@@ -35,11 +35,13 @@ struct CocoDatasetOptions {
   }
 };
 
-/// COCO's annotations, with MMDetection's rules: images in the order of the file; labels in the
-/// order of the file's categories, whatever the order of `classes`; for training only images with
-/// an annotation of these classes and with both sides >= 32; not trained on: annotations marked
-/// `ignore`, of no area, narrower or lower than 1 pixel, or wholly outside the image.
-/// Throws DataError where the file is not usable at all or nothing is left to train on.
+/// COCO's annotations, with MMDetection's rules: images in the order of the file; for training only
+/// images with an annotation of these classes and with both sides >= 32; not trained on:
+/// annotations marked `ignore`, of no area, narrower or lower than 1 pixel, or wholly outside the
+/// image. Labels are in the order of `classes`, else of the file's categories; a class is known by
+/// its name. In test_mode the file need not have all of the classes. Images that are not in their
+/// folder are looked for around it. Throws DataError where the file is not usable at all or nothing
+/// is left to train on.
 class CocoDataset : public Dataset {
  public:
   explicit CocoDataset(const CocoDatasetOptions& options);

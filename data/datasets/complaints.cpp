@@ -2,11 +2,13 @@
 
 #include <kestrel/data/datasets/complaints.h>
 #include <kestrel/registry/nearest_name.h>
+#include <kestrel/tensor/text.h>
 
 namespace kestrel {
 
 void Complaints::tell(std::string text) {
-  warn(where_ + ": " + text);
+  text = escape_not_utf8(text);  // logs keep it, as JSON too
+  warn(escape_not_utf8(where_) + ": " + text);
   shown_.push_back(std::move(text));
 }
 

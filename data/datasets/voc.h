@@ -12,8 +12,9 @@ struct VocDatasetOptions {
   std::string ann_file{};              ///< List of image names, such as ImageSets/Main/train.txt.
   std::string img_prefix{};            ///< Folder with JPEGImages and Annotations.
   std::string data_root{};             ///< Put before the two above where they are relative.
-  std::vector<std::string> classes{};  ///< Empty: VOC's twenty in a tree named VOC2007 or VOC2012,
-                                       ///< else all that the annotations name, sorted.
+  std::vector<std::string> classes{};  ///< By label. Empty: all that the annotations name, sorted;
+                                       ///< VOC's twenty in a tree named VOC2007 or VOC2012 whose
+                                       ///< annotations name no others.
   int64_t min_size = 0;                ///< Objects with a smaller side are ignored in training.
   bool filter_empty_gt = true;         ///< Training: leave out images without objects.
   bool test_mode = false;              ///< Keep every image.

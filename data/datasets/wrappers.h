@@ -7,7 +7,7 @@
 
 namespace kestrel {
 
-/// Several data sets of the same classes one after the other.
+/// Several data sets of the same classes, in any order, one after the other.
 class ConcatDataset : public Dataset {
  public:
   explicit ConcatDataset(std::vector<std::shared_ptr<const Dataset>> parts);
@@ -15,6 +15,8 @@ class ConcatDataset : public Dataset {
   Config evaluator() const override { return parts_.front()->evaluator(); }
 
  private:
+  std::vector<int64_t> labels_of(const Dataset& part) const;
+
   std::vector<std::shared_ptr<const Dataset>> parts_;
   std::vector<int64_t> first_;  // index of each part's first image
 };

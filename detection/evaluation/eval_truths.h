@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <kestrel/detection/evaluation/coco_text_ids.h>
 #include <kestrel/detection/masks/rle_mask.h>
 
 namespace kestrel {
@@ -39,6 +40,7 @@ struct EvalTruths {
   std::vector<EvalImage> images;         ///< All images looked at, with objects or without.
   std::vector<EvalCategory> categories;  ///< By label where a data set is evaluated.
   std::vector<EvalTruth> annotations;
+  CocoTextIds image_texts{};  ///< Ids of images that are text in the file.
 };
 
 }  // namespace kestrel

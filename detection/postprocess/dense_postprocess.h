@@ -23,9 +23,11 @@ constexpr auto enum_names(CandidateKind) {
 
 /// MMDetection's test_cfg of a dense head.
 struct DenseTestOptions {
-  int64_t nms_pre = 1000;    ///< Candidates per level; -1 for all.
-  double min_bbox_size = 0;  ///< A box needs both sides above this; negative: no such rule.
-  double score_thr = 0.05;   ///< A score has to be above this.
+  int64_t nms_pre = 1000;  ///< Candidates per level; -1 for all.
+  /// Without effect, as in MMDetection, whose dense heads keep boxes that clipping leaves without a
+  /// side; its RPNs use it.
+  double min_bbox_size = 0;
+  double score_thr = 0.05;  ///< A score has to be above this.
   NmsOptions nms = {};
   int64_t max_per_img = 100;  ///< Detections per image; -1 for all.
   CandidateKind candidates = CandidateKind::Pairs;

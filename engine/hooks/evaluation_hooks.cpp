@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include <kestrel/data/datasets/coco_truths.h>
 #include <kestrel/data/file.h>
 #include <kestrel/data/image.h>
 #include <kestrel/detection/evaluation/coco_evaluator.h>
@@ -42,13 +43,14 @@ void ConfusionMatrixHook::draw(const Runner&) {
 CocoResultsHook::CocoResultsHook(const NoOptions&, const HookContext& context)
     : PlotHook(context.budget),
       folder_(context.folder),
+      dataset_(context.val),
       truths_(context.truths),
       evaluation_(context.evaluation) {}
 
 void CocoResultsHook::draw(const Runner&) {
   const auto found = coco_detections(*truths_, evaluation_->detections);
   const auto write = [&](const char* name, CocoMetric metric) {
-    const std::string text = coco_results_json(found, metric);
+    const std::string text = coco_results_json(found, metric, coco_ids(*dataset_));
     write_file("coco", folder_ / name, std::as_bytes(std::span(text)));
   };
   write("coco_results.json", CocoMetric::kBbox);

@@ -43,6 +43,7 @@ class CocoResultsHook final : public PlotHook {
   void draw(const Runner& runner) override;
 
   std::filesystem::path folder_;
+  const Dataset* dataset_;
   const EvalTruths* truths_;
   const Evaluation* evaluation_;
 };

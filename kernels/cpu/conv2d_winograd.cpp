@@ -79,27 +79,31 @@ struct Product {
 /// 64 channels.
 int64_t tiles_per_block(int64_t tiles, int64_t channels, int64_t rows) {
   const int64_t most = std::clamp<int64_t>(channels / 64, 1, 8) * rows;
-  const int64_t threads = num_threads();
-  int64_t blocks = ceil_div(tiles, most);
-  if (blocks < 4 * threads) {
-    blocks = std::clamp<int64_t>(ceil_div(tiles, 2 * rows), std::min(tiles, threads), 4 * threads);
-  }
-  return ceil_div(tiles, blocks);
+  return ceil_div(tiles, ceil_div(tiles, most));
 }
 
 template <class T>
 void multiply(const Product<T>& p) {
+  constexpr int64_t kMinPanels = 4;  // that a transformed block is used for
   const GemmKernels& kernels = gemm_kernels();
   const Tiles tiles(p.batch, p.out_h, p.out_w);
   const int64_t depth = padded_depth(p.channels);
   const int64_t panels = ceil_div(p.columns, kernels.panel);
   const int64_t block =
       tiles_per_block(tiles.count(), std::max(p.channels, p.columns), kernels.rows);
+  const int64_t blocks = ceil_div(tiles.count(), block);
+  // Few blocks: the threads share the columns, so that each weight is still read once.
+  const int64_t splits = std::clamp<int64_t>(ceil_div(4 * num_threads(), blocks), 1,
+                                             std::max<int64_t>(1, panels / kMinPanels));
   const int64_t in_stride = block * depth + kSkew;
-  const int64_t row_stride = panels * kernels.panel + 16;
+  const int64_t row_stride = ceil_div(panels, splits) * kernels.panel + 16;
   const int64_t out_stride = block * row_stride + kSkew;
-  parallel_for(tiles.count(), block, [&](int64_t begin, int64_t end) {
-    const int64_t count = end - begin;
+  parallel_for(blocks * splits, 1, [&](int64_t item, int64_t) {
+    const int64_t begin = item / splits * block, split = item % splits;
+    const int64_t count = std::min(block, tiles.count() - begin);
+    const int64_t p_begin = panels * split / splits, p_end = panels * (split + 1) / splits;
+    const int64_t first = p_begin * kernels.panel;
+    const int64_t columns = std::min(p.columns, p_end * kernels.panel) - first;
     float* points = scratch(Scratch::Left, kPoints * in_stride);
     float* sums = scratch(Scratch::Sums, kPoints * out_stride);
     for (int64_t i = 0; i < count; ++i) {
@@ -117,26 +121,28 @@ void multiply(const Product<T>& p) {
              .width_stride = count * kDepthBlock});
     }
     for (int64_t point = 0; point < kPoints; ++point) {
-      for (int64_t panel = 0; panel < panels; ++panel) {
+      for (int64_t panel = p_begin; panel < p_end; ++panel) {
         kernels.multiply(count, std::min(kernels.panel, p.columns - panel * kernels.panel), depth,
                          points + point * in_stride, count,
                          p.panels + (point * panels + panel) * depth * kernels.panel,
-                         sums + point * out_stride + panel * kernels.panel, row_stride, false);
+                         sums + point * out_stride + (panel - p_begin) * kernels.panel, row_stride,
+                         false);
       }
     }
     for (int64_t i = 0; i < count; ++i) {
       const int64_t tile = begin + i;
       const int64_t y = tiles.y(tile), x = tiles.x(tile);
-      const int64_t at = ((tiles.image(tile) * p.out_h + y) * p.out_w + x) * p.columns;
+      const int64_t at = ((tiles.image(tile) * p.out_h + y) * p.out_w + x) * p.columns + first;
       output_tile(TileOut<T>{.points = sums + i * row_stride,
                              .point_stride = out_stride,
-                             .columns = p.columns,
+                             .columns = columns,
                              .rows_valid = std::min(kTile, p.out_h - y),
                              .columns_valid = std::min(kTile, p.out_w - x),
-                             .bias = p.bias,
+                             .bias = p.bias ? p.bias + first : nullptr,
                              .residual = p.residual ? p.residual + at : nullptr,
                              .output = p.to + at,
                              .row_stride = p.out_w * p.columns,
+                             .pixel_stride = p.columns,
                              .lower = p.lower});
     }
   });

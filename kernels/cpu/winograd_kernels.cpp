@@ -184,7 +184,7 @@ void Output(const TileOut<T>& tile) {
       FloatVector results[kTile];
       OutputTransform(half[i], results);
       for (int j = 0; j < tile.columns_valid; ++j) {
-        const int64_t at = i * tile.row_stride + j * tile.columns + o;
+        const int64_t at = i * tile.row_stride + j * tile.pixel_stride + o;
         FloatVector value = hn::Add(results[j], bias);
         if (tile.residual) value = hn::Add(value, LoadFloat(tile.residual + at, left));
         StoreFloat(hn::Max(lower, value), tile.output + at, left);

@@ -61,7 +61,7 @@ awk '
     print "echo \"" run + 0 " blocks run, " skipped + 0 " not\" >&2"
   }' "$page" >"$work/commands.sh"
 
-env -u KESTREL_DATA -u KESTREL_WEIGHTS HOME="$work/home" OMP_WAIT_POLICY=passive \
+env -u KESTREL_DATA -u KESTREL_WEIGHTS HOME="$work/home" \
   bash -xeuo pipefail "$work/commands.sh" >"$work/output.txt" 2>"$work/log.txt" || {
   status=$?
   echo "$(basename "$page"): the last of these commands ended with $status:" >&2
