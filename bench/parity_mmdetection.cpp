@@ -23,7 +23,7 @@
 #include <CLI/CLI.hpp>
 
 #include <kestrel/autograd/functions/arithmetic.h>
-#include <kestrel/detection/detectors/single_stage.h>
+#include <kestrel/detection/detectors/base_detector.h>
 #include <kestrel/registry/registry.h>
 #include <kestrel/tensor/random.h>
 
@@ -120,24 +120,6 @@ class Report {
   bool quiet_;
 };
 
-/// One of the lists of maps that a part of the model gives out.
-struct StageOutput {
-  std::string name;  ///< "neck", or "bbox_head.cls_scores".
-  std::vector<Variable> levels;
-};
-
-std::vector<StageOutput> stages_of(BaseDetector& model, const Batch& batch) {
-  auto& detector = dynamic_cast<SingleStageDetector&>(model);
-  const autograd::NoGrad no_grad;
-  const auto maps = detector.backbone.forward(Variable(batch.images));
-  const auto levels = detector.neck.forward(maps);
-  const HeadOutputs outputs = detector.bbox_head.forward(levels);
-  return {{"backbone", maps},
-          {"neck", levels},
-          {"bbox_head.cls_scores", outputs.cls_scores},
-          {"bbox_head.bbox_preds", outputs.bbox_preds}};
-}
-
 /// The longest beginning of a stage's name that is a module's: "bbox_head".
 std::string part_of(const std::string& stage, const std::set<std::string>& modules) {
   std::string part = stage;
@@ -165,7 +147,10 @@ bool is_loss(const std::string& name) {
 Answers ask(BaseDetector& model, const Batch& batch) {
   Answers answers;
   model.eval();
-  answers.stages = stages_of(model, batch);
+  {
+    const autograd::NoGrad no_grad;
+    answers.stages = model.stages(batch);
+  }
   for (StageOutput& stage : answers.stages) {
     for (Variable& level : stage.levels) level = Variable(level.data().to(Device::cpu()));
   }
