@@ -55,6 +55,7 @@ struct RunConfig {
   Config optimizer;
   OptimizerHookOptions optimizer_config;
   Config lr_config;
+  Config momentum_config;
   RunnerConfig runner;
   EvalOptions evaluation;
   CheckpointOptions checkpoint_config;
@@ -71,6 +72,7 @@ struct RunConfig {
     v("optimizer", optimizer);
     v("optimizer_config", optimizer_config);
     v("lr_config", lr_config);
+    v("momentum_config", momentum_config);
     v("runner", runner);
     v("evaluation", evaluation);
     v("checkpoint_config", checkpoint_config);

@@ -11,6 +11,8 @@ struct AdamOptions {
   std::pair<double, double> betas = {0.9, 0.999};
   double eps = 1e-8;
   double weight_decay = 0;
+  bool amsgrad = false;  ///< Reddi et al. 2018: divides by the largest average so far.
+  bool maximize = false;
 
   template <class V>
   void visit(V& v) {
@@ -18,28 +20,19 @@ struct AdamOptions {
     v("betas", betas);
     v("eps", eps);
     v("weight_decay", weight_decay);
+    v("amsgrad", amsgrad);
+    v("maximize", maximize);
   }
 };
 
 /// Kingma and Ba 2015, as torch.optim.Adam: weight decay is added to the gradient.
-class Adam : public Optimizer {
+class Adam : public RuleOptimizer {
  public:
   Adam(const AdamOptions& options, std::vector<ParamGroup> groups)
       : Adam(options, std::move(groups), false) {}
 
-  void step(const Tensor& guard = {}) override;
-  StateDict state_dict() const override;
-  void load_state_dict(const StateDict& state) override;
-
  protected:
   Adam(const AdamOptions& options, std::vector<ParamGroup> groups, bool decoupled_weight_decay);
-
- private:
-  AdamOptions options_;
-  bool decoupled_weight_decay_;
-  int64_t steps_ = 0;
-  Slots exp_avg_;
-  Slots exp_avg_sq_;
 };
 
 /// AdamOptions with torch.optim.AdamW's default.

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <kestrel/engine/optimizers/optimizer.h>
+
+namespace kestrel {
+
+struct RMSpropOptions {
+  double lr = 1e-2;
+  double alpha = 0.99;  ///< What the average of squares keeps.
+  double eps = 1e-8;
+  double weight_decay = 0;
+  double momentum = 0;
+  bool centered = false;  ///< Divides by the deviation from the mean gradient.
+  bool maximize = false;
+
+  template <class V>
+  void visit(V& v) {
+    v("lr", lr);
+    v("alpha", alpha);
+    v("eps", eps);
+    v("weight_decay", weight_decay);
+    v("momentum", momentum);
+    v("centered", centered);
+    v("maximize", maximize);
+  }
+};
+
+/// Tieleman and Hinton 2012, as torch.optim.RMSprop; centered: Graves 2013.
+class RMSprop final : public RuleOptimizer {
+ public:
+  RMSprop(const RMSpropOptions& options, std::vector<ParamGroup> groups);
+};
+
+}  // namespace kestrel
