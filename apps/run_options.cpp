@@ -11,7 +11,9 @@
 #include <kestrel/engine/tools/batch_size.h>
 #include <kestrel/kernels/parallel.h>
 #include <kestrel/registry/options.h>
+#include <kestrel/registry/plugin.h>
 
+#include "plugins.h"
 #include "program.h"
 
 namespace kestrel::apps {
@@ -49,6 +51,7 @@ TrainOptions train_options(const RunOptions& o, const std::optional<StoredRun>& 
                        .accept_changes = o.accept_changes,
                        .log = console_log()};
   if (!o.weights.empty()) options.weights = o.weights;
+  options.weights_key = o.key;
   return options;
 }
 
@@ -102,6 +105,9 @@ void add_run_options(CLI::App& app, RunOptions& o) {
   app.add_option("--out", o.out, "folder for weights, logs and pictures [runs/<name>N]");
   app.add_option("--weights", o.weights, "weights to start from (.safetensors or .pth)")
       ->check(CLI::ExistingFile);
+  app.add_option("--key", o.key,
+                 "with --weights of a .pth: which of several sets of weights in it, such as ema")
+      ->needs("--weights");
   app.add_option("--resume", o.resume,
                  "go on with a run: its folder; without a value, the newest run of this name. "
                  "Takes the config of that run")
@@ -136,6 +142,7 @@ void add_run_options(CLI::App& app, RunOptions& o) {
   app.add_flag("--dry-run", o.dry_run, "build everything, run one step, save nothing");
   app.add_flag("--strict", o.strict,
                "stop at the first image or annotation that is wrong, instead of leaving it out");
+  add_plugin_option(app);
   app.add_option("--set", o.overrides, "change the config: a.b.c=value ...")->take_all();
 }
 
@@ -168,6 +175,27 @@ void use_threads(int64_t threads) {
   if (threads > 0) set_num_threads(static_cast<int>(threads));
 }
 
+namespace {
+
+/// Relative paths of a run's config are those of where it began.
+void go_where_it_began(StoredRun& run) {
+  const fs::path began = run.arguments.directory;
+  std::error_code error;
+  if (began.empty() || fs::equivalent(began, fs::current_path(), error)) return;
+  if (!fs::is_directory(began, error)) return;  // moved: as if it had begun here
+  run.folder = fs::canonical(run.folder);
+  fs::current_path(began);
+  console_log().line("relative paths are those of " + began.string() + ", where the run began");
+}
+
+StoredRun open_run(const fs::path& folder) {
+  StoredRun run = open_stored_run(folder);
+  go_where_it_began(run);
+  return run;
+}
+
+}  // namespace
+
 std::optional<StoredRun> find_stored_run(const RunOptions& o, const std::string& name) {
   if (o.resume.empty()) {
     if (o.accept_changes) fail<UsageError>("--override is for --resume");
@@ -177,13 +205,13 @@ std::optional<StoredRun> find_stored_run(const RunOptions& o, const std::string&
     fail<UsageError>("--resume goes on in the run's own folder with its own weights: leave ",
                      o.out.empty() ? "--weights" : "--out", " away");
   }
-  if (o.resume != kNewestRun) return open_stored_run(o.resume);
+  if (o.resume != kNewestRun) return open_run(o.resume);
   const fs::path folder = newest_run_folder(name);
   if (folder.empty()) {
     fail<UsageError>("there is nothing to resume: no runs/", name.empty() ? "*" : name,
                      "N here; name the run's folder");
   }
-  return open_stored_run(folder);
+  return open_run(folder);
 }
 
 void apply_run_options(Config& config, const RunOptions& o) {
@@ -199,6 +227,7 @@ void apply_run_options(Config& config, const RunOptions& o) {
   freeze(config, o.freeze);
   if (o.strict) make_data_strict(config);
   set();
+  load_plugins(config);
   if (!o.batch) return;
   std::string batch = *o.batch;
   if (batch == kAuto) {
@@ -209,17 +238,18 @@ void apply_run_options(Config& config, const RunOptions& o) {
   set();
 }
 
-void run_training(const Config& config, const RunOptions& o,
+void run_training(const Config& config, const RunOptions& o, const std::string& name,
                   const std::optional<StoredRun>& stored) {
   use_threads(o.threads);
   TrainOptions options = train_options(o, stored);
+  options.name = name;
   if (o.dry_run) {
     options.log.line(dry_run(config, options));
     return;
   }
   if (stored) {
     check_unchanged(config, o, *stored, options.log);
-  } else if (fs::exists(resume_file(options.out))) {
+  } else if (!options.out.empty() && fs::exists(resume_file(options.out))) {
     fail<UsageError>(options.out.string(), " holds a run already: --resume ", options.out.string(),
                      " goes on with it; to start anew, choose another --out or remove it");
   }
@@ -227,7 +257,7 @@ void run_training(const Config& config, const RunOptions& o,
   const TrainSummary summary = train_detector(config, options);
   if (summary.stopped) {
     fail<Interrupted>("stopped in epoch ", summary.position.epoch + 1, " after iteration ",
-                      summary.position.inner_iter, "; to go on: --resume ", options.out.string());
+                      summary.position.inner_iter, "; to go on: --resume ", summary.out.string());
   }
 }
 

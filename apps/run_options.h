@@ -11,10 +11,15 @@
 
 namespace kestrel::apps {
 
+/// What commands say of the config file that they take.
+inline constexpr const char* kConfigHelp =
+    "configs/.../*.yaml, or a config of MMDetection's in Python (*.py)";
+
 /// Options that every program that trains has.
 struct RunOptions {
   std::string out;
   std::string weights;
+  std::string key;
   std::optional<std::string> device;
   std::optional<uint64_t> seed;
   int64_t threads = 0;
@@ -36,6 +41,7 @@ struct RunOptions {
 void add_run_options(CLI::App& app, RunOptions& options);
 
 /// The run that --resume names: without a value the newest one of that name. None without --resume.
+/// Goes to the folder where the run began, if it is still there: its config's paths belong there.
 /// Throws UsageError if there is nothing to resume.
 std::optional<StoredRun> find_stored_run(const RunOptions& options, const std::string& name);
 
@@ -43,8 +49,9 @@ std::optional<StoredRun> find_stored_run(const RunOptions& options, const std::s
 void apply_run_options(Config& config, const RunOptions& options);
 
 /// Applies --threads, and trains, or only tries where --dry-run is given; prints how it went. Goes
-/// on with `stored` where given: then the config must be its own, or --override be given.
-void run_training(const Config& config, const RunOptions& options,
+/// on with `stored` where given: then the config must be its own, or --override be given. Without
+/// --out, the folder is runs/<name>N.
+void run_training(const Config& config, const RunOptions& options, const std::string& name,
                   const std::optional<StoredRun>& stored);
 
 /// What is wrong with any of a config's data sets stops the run.

@@ -9,7 +9,6 @@
 
 #include <kestrel/data/datasets/open.h>
 #include <kestrel/engine/checkpoints/pretrained.h>
-#include <kestrel/engine/records/run_folder.h>
 #include <kestrel/kernels/log.h>
 
 #include "program.h"
@@ -167,14 +166,14 @@ int main(int argc, char** argv) {
   app.add_flag("--print-config", o.print_config, "show the resolved config and stop");
   apps::add_run_options(app, o.run);
   app.callback([&] {
+    if (!o.config.empty()) o.config = fs::absolute(o.config);
     const auto stored = apps::find_stored_run(o.run, "retinanet");
     const Config config = make_config(o, stored);
     if (o.print_config) {
       apps::console_log().line(config.to_yaml());
       return;
     }
-    if (o.run.out.empty() && !stored) o.run.out = next_run_folder("retinanet").string();
-    apps::run_training(config, o.run, stored);
+    apps::run_training(config, o.run, "retinanet", stored);
   });
   return apps::run_program(app, argc, argv);
 }

@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include <kestrel/kernels/elementwise.h>
+#include <kestrel/kernels/binary.h>
 
 namespace kestrel::autograd {
 namespace {
@@ -160,11 +160,13 @@ void accumulate(Tensor& total, Tensor grad) {
     return;
   }
   if (total.unique()) {
-    run(total.device(), cpu::add, gpu::add, total.cview(), grad.cview(), total.view());
+    run(total.device(), cpu::binary_forward, gpu::binary_forward, BinaryOp::Add, total.cview(),
+        grad.cview(), total.view());
     return;
   }
   Tensor sum = Tensor::empty_like(total);
-  run(total.device(), cpu::add, gpu::add, total.cview(), grad.cview(), sum.view());
+  run(total.device(), cpu::binary_forward, gpu::binary_forward, BinaryOp::Add, total.cview(),
+      grad.cview(), sum.view());
   total = std::move(sum);
 }
 

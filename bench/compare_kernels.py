@@ -3,6 +3,7 @@
 
 Example:
   bench/compare_kernels.py build/release/bin/kernel_bench --threads 2 --rounds 9 --json /tmp/kernels.json
+  bench/compare_kernels.py build/release/bin/kernel_bench --vectors avx2 --filter "k=1"
   bench/compare_kernels.py build/cuda/bin/kernel_bench --device cuda
 
 Cases come from bench/kernels/kernel_cases.txt. Each side's median over the rounds and the median of the ratios PyTorch /
@@ -11,8 +12,10 @@ from NCHW on PyTorch's side, which is all that it has. "-" where PyTorch has no 
 """
 import argparse
 import json
+import os
 import statistics
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -251,6 +254,22 @@ def box_iou(s, dtype):
     return lambda: torchvision.ops.box_iou(a, b)
 
 
+def multiply_backward(s, dtype):
+    a, b, grad = feature_map(s, dtype), feature_map(s, dtype), feature_map(s, dtype)
+    return lambda: (grad * b, grad * a)
+
+
+def rows_of(s, dtype):
+    """Numbers, and the dimension that is reduced."""
+    first = "first" in s
+    shape = (s["classes"], s["n"]) if first else (s["n"], s["classes"])
+    return torch.randn(*shape).to(dtype), 0 if first else 1
+
+
+def along(make):
+    return lambda s, dtype: (lambda x, dim: lambda: make(x, dim))(*rows_of(s, dtype))
+
+
 PEERS = {
     "conv2d": conv2d,
     "conv2d_backward_data": lambda s, dtype: conv2d(s, dtype, "data"),
@@ -264,6 +283,31 @@ PEERS = {
     "subtract": join(torch.sub),
     "multiply": join(torch.mul),
     "affine": simple(lambda x, s: 2 * x + 0.5),
+    "exp": simple(lambda x, s: torch.exp(x)),
+    "silu": simple(lambda x, s: F.silu(x)),
+    "silu_backward": gradient(feature_map, lambda x, s: F.silu(x)),
+    "gelu": simple(lambda x, s: F.gelu(x)),
+    "mish": simple(lambda x, s: F.mish(x)),
+    "hswish": simple(lambda x, s: F.hardswish(x)),
+    "maximum": join(torch.maximum),
+    "multiply_channels": simple(lambda x, s: x * torch.ones(s["c"], 1, 1)),
+    "multiply_backward": multiply_backward,
+    "compare": join(torch.gt),
+    "where": lambda s, dtype: (lambda a, b, m: lambda: torch.where(m, a, b))(
+        feature_map(s, dtype), feature_map(s, dtype), torch.ones_like(feature_map(s, dtype), dtype=torch.bool)),
+    "mean_pixels": simple(lambda x, s: x.mean((2, 3))),
+    "sum_rows": along(lambda x, dim: x.sum(dim)),
+    "argmax": along(lambda x, dim: x.max(dim)),
+    "softmax": along(lambda x, dim: x.softmax(dim)),
+    "softmax_backward": gradient(lambda s, dtype: rows_of(s, dtype)[0], lambda x, s: x.softmax(-1)),
+    "log_softmax": along(lambda x, dim: x.log_softmax(dim)),
+    "log_sum_exp": along(lambda x, dim: x.logsumexp(dim)),
+    "cumulative_sum": along(lambda x, dim: x.cumsum(dim)),
+    "gather": along(lambda x, dim: x.gather(dim, torch.zeros(x.shape[0], 1, dtype=torch.int64))),
+    "permute": lambda s, dtype: (lambda x: lambda: x.permute(0, 2, 3, 1).contiguous())(
+        torch.randn(s["n"], s["h"], s["w"], s["c"]).to(dtype)),
+    "batched_matmul": lambda s, dtype: (lambda a, b: lambda: torch.bmm(a, b))(
+        torch.randn(s["n"], s["m"], s["k"]).to(dtype), torch.randn(s["n"], s["k"], s["o"]).to(dtype)),
     "scale": simple(lambda x, s: x * 0.5),
     "sum": simple(lambda x, s: x.sum()),
     "broadcast": simple(lambda x, s: x.fill_(2)),
@@ -322,10 +366,14 @@ def main():
     parser.add_argument("--cases", type=Path, default=CASES)
     parser.add_argument("--filter", default="", help="only cases with this text")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--vectors", choices=("best", "avx2"), default="best", help="avx2: hold both sides to AVX2")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    held = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+    if args.vectors == "avx2" and any(os.environ.get(name) != value for name, value in held.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | held)  # read when PyTorch is loaded
     torch.set_num_threads(args.threads)
     if args.device != "cpu":  # PyTorch 1.13, Debian's, does not know it
         torch.set_default_device(args.device)
@@ -334,7 +382,8 @@ def main():
         if args.device == "cuda":
             torch.cuda.synchronize()
 
-    server = subprocess.Popen([args.binary, "--serve", "--device", args.device, "--threads", str(args.threads)], stdin=subprocess.PIPE,
+    server = subprocess.Popen([args.binary, "--serve", "--device", args.device, "--threads", str(args.threads),
+                               "--vectors", args.vectors], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True)
 
     def ours(line):

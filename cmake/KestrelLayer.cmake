@@ -38,6 +38,8 @@ function(kestrel_library target)
   target_include_directories(${target} INTERFACE
     $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include> $<INSTALL_INTERFACE:include>)
   target_compile_features(${target} INTERFACE cxx_std_20)
+  # Its threads sleep in its code until the process ends: dlclose() leaves it where it is.
+  target_link_options(${target} PRIVATE -Wl,-z,nodelete)
   if(KESTREL_SANITIZE)
     # The sanitizers' runtime must be the first thing that a program loads: it links it, too.
     target_link_options(${target} INTERFACE -fsanitize=${KESTREL_SANITIZE})

@@ -9,14 +9,23 @@
 namespace kestrel {
 namespace {
 
-const Registration<Dataset, CocoDataset, CocoDatasetOptions> kCoco{"CocoDataset"};
-const Registration<Dataset, VocDataset, VocDatasetOptions> kVoc{"VOCDataset"};
-const Registration<Dataset, YoloDataset, YoloDatasetOptions> kYolo{"YOLODataset"};
-const Registration<Dataset, ShapesDataset, ShapesDatasetOptions> kShapes{"ShapesDataset"};
+const Registration<Dataset, CocoDataset, CocoDatasetOptions> kCoco{"CocoDataset",
+                                                                   "COCO's annotations"};
+const Registration<Dataset, VocDataset, VocDatasetOptions> kVoc{"VOCDataset",
+                                                                "Pascal VOC's annotations"};
+const Registration<Dataset, YoloDataset, YoloDatasetOptions> kYolo{
+    "YOLODataset", "text labels, as Ultralytics lays them out"};
+const Registration<Dataset, ShapesDataset, ShapesDatasetOptions> kShapes{
+    "ShapesDataset", "shapes that are generated"};
 
-std::unique_ptr<Dataset> build_tree(const Config& node, bool test_mode);
+struct Use {
+  bool test_mode = false;
+  const std::vector<std::string>& classes;
+};
 
-std::unique_ptr<Dataset> build_list_of_files(const Config& node, bool test_mode) {
+std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use);
+
+std::unique_ptr<Dataset> build_list_of_files(const Config& node, const Use& use) {
   const auto files = node.at("ann_file").items();
   std::vector<std::shared_ptr<const Dataset>> parts;
   for (size_t i = 0; i < files.size(); ++i) {
@@ -27,30 +36,35 @@ std::unique_ptr<Dataset> build_list_of_files(const Config& node, bool test_mode)
       if (prefix->items().size() != files.size()) prefix->fail("must be as long as ann_file");
       part.set("img_prefix", prefix->items()[i]);
     }
-    parts.push_back(build_tree(part, test_mode));
+    parts.push_back(build_tree(part, use));
   }
   return std::make_unique<ConcatDataset>(std::move(parts));
 }
 
-std::unique_ptr<Dataset> build_tree(const Config& node, bool test_mode) {
+std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use) {
   const std::string& type = node.at("type").as_string();
   if (type == "RepeatDataset") {
-    return repeat_dataset(build_tree(node.at("dataset"), test_mode), node.at("times").as_int());
+    return repeat_dataset(build_tree(node.at("dataset"), use), node.at("times").as_int());
   }
   if (type == "ConcatDataset") {
     std::vector<std::shared_ptr<const Dataset>> parts;
     for (const Config& part : node.at("datasets").items()) {
-      parts.push_back(build_tree(part, test_mode));
+      parts.push_back(build_tree(part, use));
     }
     return std::make_unique<ConcatDataset>(std::move(parts));
   }
   if (const Config* file = node.find("ann_file"); file != nullptr && file->is_list()) {
-    return build_list_of_files(node, test_mode);
+    return build_list_of_files(node, use);
   }
   Config own = node;
   own.erase("pipeline");
-  if (test_mode && type != "ShapesDataset" && !own.contains("test_mode")) {
+  if (use.test_mode && type != "ShapesDataset" && !own.contains("test_mode")) {
     own.set("test_mode", true);
+  }
+  if (!use.classes.empty()) {
+    Config names = Config::list();
+    for (const std::string& name : use.classes) names.push_back(name);
+    own.set("classes", names);
   }
   return build<Dataset>(own);
 }
@@ -72,9 +86,10 @@ const Config& find_pipeline(const Config& node) {
   return *list;
 }
 
-ConfiguredDataset build_dataset(const Config& node, bool test_mode) {
+ConfiguredDataset build_dataset(const Config& node, bool test_mode,
+                                const std::vector<std::string>& classes) {
   Pipeline pipeline(find_pipeline(node));  // first: its errors need no data set
-  return {build_tree(node, test_mode), std::move(pipeline)};
+  return {build_tree(node, {test_mode, classes}), std::move(pipeline)};
 }
 
 void make_strict(Config& node) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <kestrel/data/datasets/dataset.h>
 #include <kestrel/data/transforms/pipeline.h>
@@ -17,7 +19,10 @@ struct ConfiguredDataset {
 /// Builds data.train, data.val or data.test of a config: CocoDataset, VOCDataset, YOLODataset,
 /// ShapesDataset, or RepeatDataset (times, dataset) and ConcatDataset (datasets) of these; a list
 /// as ann_file stands for a ConcatDataset. `test_mode` is set where the config does not say.
-ConfiguredDataset build_dataset(const Config& node, bool test_mode);
+/// `classes`, where there are any, are those of the set, by label, whatever the config says: those
+/// of what is evaluated on it.
+ConfiguredDataset build_dataset(const Config& node, bool test_mode,
+                                const std::vector<std::string>& classes = {});
 
 /// The list of transforms of such a node. Throws UsageError where it has none.
 const Config& find_pipeline(const Config& node);

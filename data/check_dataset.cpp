@@ -3,9 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <memory>
 #include <mutex>
+#include <optional>
+#include <utility>
+#include <variant>
 
 #include <kestrel/data/check_dataset.h>
+#include <kestrel/data/datasets/open.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/kernels/parallel.h>
 
@@ -17,6 +22,7 @@ constexpr size_t kNumSizes = 11;  // up to 2, 4, ... 1024 pixels, and above
 void count_objects(const Dataset& dataset, DatasetReport& report) {
   report.images = dataset.size();
   report.dropped = dataset.num_dropped();
+  report.past_edge = dataset.num_past_edge();
   report.class_objects.assign(dataset.class_names().size(), 0);
   report.class_images.assign(dataset.class_names().size(), 0);
   report.box_sizes.assign(kNumSizes, 0);
@@ -86,6 +92,52 @@ std::string listed(const char* what, const std::vector<std::string>& items) {
   return text;
 }
 
+/// A part and what opens it, or why it cannot be opened.
+struct FoundPart {
+  Split split;
+  DatasetOptions options;
+  std::string problem;
+};
+
+std::vector<FoundPart> find_parts(const std::string& name_or_path,
+                                  const std::vector<Split>& splits) {
+  std::vector<FoundPart> parts;
+  if (is_generated_set(name_or_path)) {
+    for (const Split split : splits) {
+      parts.push_back({split, ShapesDatasetOptions{.split = to_string(split)}, ""});
+    }
+    return parts;
+  }
+  const auto folder = find_dataset(name_or_path);
+  std::optional<DataError> first_error;
+  for (const Split split : splits) {
+    try {
+      const DatasetOptions options = recognise(folder, split);
+      const auto is_same = [&](const FoundPart& part) {
+        return part.problem.empty() && to_config(part.options) == to_config(options);
+      };
+      if (std::ranges::none_of(parts, is_same)) parts.push_back({split, options, ""});
+    } catch (const DataError& error) {
+      if (!first_error) first_error = error;
+      parts.push_back({split, {}, error.what()});
+    }
+  }
+  const auto is_wrong = [](const FoundPart& part) { return !part.problem.empty(); };
+  if (first_error && std::ranges::all_of(parts, is_wrong)) throw DataError(*first_error);
+  return parts;
+}
+
+std::unique_ptr<Dataset> open_part(const FoundPart& part, const std::vector<std::string>& classes) {
+  DatasetOptions options = part.options;
+  std::visit(
+      [&](auto& o) {
+        o.classes = classes;
+        if constexpr (requires { o.test_mode; }) o.test_mode = true;
+      },
+      options);
+  return make_dataset(options);
+}
+
 }  // namespace
 
 DatasetReport check_dataset(const Dataset& dataset, const CheckOptions& options) {
@@ -110,6 +162,26 @@ DatasetReport check_dataset(const Dataset& dataset, const CheckOptions& options)
   return report;
 }
 
+void check_parts(const std::string& name_or_path, const std::vector<Split>& splits,
+                 const CheckOptions& options, const std::function<void(const PartReport&)>& found) {
+  std::vector<std::string> classes;
+  for (const FoundPart& part : find_parts(name_or_path, splits)) {
+    PartReport out{.split = part.split, .report = {}, .problem = part.problem};
+    std::unique_ptr<Dataset> dataset;
+    try {
+      if (out.problem.empty()) dataset = open_part(part, classes);
+    } catch (const DataError& error) {
+      out.problem = error.what();
+    }
+    if (dataset) {
+      if (classes.empty()) classes = dataset->class_names();
+      out.dataset = dataset.get();
+      out.report = check_dataset(*dataset, options);
+    }
+    found(out);
+  }
+}
+
 std::string report_text(const Dataset& dataset, const DatasetReport& report) {
   const auto missing = static_cast<int64_t>(report.missing.size());
   std::string text = fmt::format(
@@ -118,6 +190,14 @@ std::string report_text(const Dataset& dataset, const DatasetReport& report) {
       "  objects   {} of {} classes; {} images or annotations dropped\n",
       report.images - missing, missing, report.corrupt.size(), report.other_size.size(),
       report.empty, report.objects, dataset.num_classes(), report.dropped);
+  if (report.past_edge > 0) {
+    text += fmt::format("  boxes     {} reach past their images\n", report.past_edge);
+  }
+  if (report.empty > 0) {
+    text += fmt::format("  empty     in training {} (filter_empty_gt: {})\n",
+                        dataset.leaves_out_empty() ? "left out" : "background",
+                        dataset.leaves_out_empty());
+  }
   text += listed("missing", report.missing) + listed("corrupt", report.corrupt) +
           listed("of another size", report.other_size);
 

@@ -6,14 +6,16 @@
 #include <vector>
 
 #include <kestrel/data/datasets/dataset.h>
+#include <kestrel/data/datasets/split_files.h>
 
 namespace kestrel {
 
 /// What a data set holds and what is wrong with its files.
 struct DatasetReport {
   int64_t images = 0, objects = 0;
-  int64_t empty = 0;    ///< Images without an object.
-  int64_t dropped = 0;  ///< Images and annotations that were wrong and are not in the set.
+  int64_t empty = 0;      ///< Images without an object.
+  int64_t dropped = 0;    ///< Images and annotations that were wrong and are not in the set.
+  int64_t past_edge = 0;  ///< Boxes that reach more than a pixel past their image.
   std::vector<std::string> missing;     ///< Files that are not there.
   std::vector<std::string> corrupt;     ///< Why an image cannot be read, with its file.
   std::vector<std::string> other_size;  ///< Images of another size than their annotations say.
@@ -23,7 +25,9 @@ struct DatasetReport {
   std::vector<int64_t> box_sizes;
 
   int64_t problems() const {
-    return dropped + static_cast<int64_t>(missing.size() + corrupt.size() + other_size.size());
+    const bool nothing = images > 0 && objects == 0;
+    return dropped + past_edge + nothing +
+           static_cast<int64_t>(missing.size() + corrupt.size() + other_size.size());
   }
 };
 
@@ -35,6 +39,21 @@ struct CheckOptions {
 
 /// Reads every image of a data set, on all threads.
 DatasetReport check_dataset(const Dataset& dataset, const CheckOptions& options = {});
+
+/// A part of a data set as check_parts finds it.
+struct PartReport {
+  Split split = Split::Train;
+  const Dataset* dataset = nullptr;  ///< Null where the part cannot be used.
+  DatasetReport report;
+  std::string problem;  ///< Why it cannot be used.
+  int64_t problems() const { return dataset == nullptr ? 1 : report.problems(); }
+};
+
+/// Opens the parts as training and evaluation do, each once (val and test may stand in for each
+/// other), the others with the classes of the first, and hands over what it finds. Throws DataError
+/// where the data set has none of them.
+void check_parts(const std::string& name_or_path, const std::vector<Split>& splits,
+                 const CheckOptions& options, const std::function<void(const PartReport&)>& found);
 
 /// The report as text of several lines, histograms included.
 std::string report_text(const Dataset& dataset, const DatasetReport& report);

@@ -8,6 +8,7 @@
 
 #include <kestrel/data/file.h>
 #include <kestrel/kernels/error.h>
+#include <kestrel/tensor/text.h>
 
 namespace kestrel {
 namespace {
@@ -73,7 +74,13 @@ std::vector<std::byte> read_file_start(std::string_view what, const std::filesys
 
 std::vector<std::string> read_lines(std::string_view what, const std::filesystem::path& path) {
   const auto bytes = read_file(what, path);
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const DecodedText decoded =
+      decode_text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const std::string_view text = decoded.text;
+  // Bytes that are not UTF-8 may be those of file names, which can be any.
+  if (!decoded.problem.empty() && is_utf8(text)) {
+    fail<DataError>("[", what, "] ", path.string(), ": ", decoded.problem);
+  }
   std::vector<std::string> lines;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
@@ -92,7 +99,11 @@ void write_file(std::string_view what, const std::filesystem::path& path,
                 std::span<const std::byte> bytes) {
   std::error_code code;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), code);
-  const std::string partial = path.string() + "." + std::to_string(::getpid()) + ".part";
+  // What is no regular file, such as /dev/null, is written to, not replaced.
+  const bool special =
+      std::filesystem::exists(path, code) && !std::filesystem::is_regular_file(path, code);
+  const std::string partial =
+      special ? path.string() : path.string() + "." + std::to_string(::getpid()) + ".part";
   bool written = false;
   if (std::FILE* file = std::fopen(partial.c_str(), "wb")) {
     written = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
@@ -100,9 +111,10 @@ void write_file(std::string_view what, const std::filesystem::path& path,
   }
   if (!written) {
     const int reason = errno;
-    std::remove(partial.c_str());
+    if (!special) std::remove(partial.c_str());
     fail<DataError>("[", what, "] ", path.string(), ": cannot be written: ", std::strerror(reason));
   }
+  if (special) return;
   std::filesystem::rename(partial, path, code);
   if (code) fail<DataError>("[", what, "] ", path.string(), ": ", code.message());
 }

@@ -26,7 +26,8 @@ PaddedFile read_padded_file(std::string_view what, const std::filesystem::path& 
 std::vector<std::byte> read_file_start(std::string_view what, const std::filesystem::path& path,
                                        size_t count);
 
-/// A text file's lines without line ends and surrounding blanks, empty ones left out.
+/// A text file's lines without line ends and surrounding blanks, empty ones left out. UTF-16,
+/// UTF-32 and byte order marks are seen to; bytes that are not UTF-8 are left as they are.
 std::vector<std::string> read_lines(std::string_view what, const std::filesystem::path& path);
 
 /// Writes beside the target and renames, so that nobody sees half a file; makes the folder.

@@ -27,13 +27,19 @@ struct Image {
 /// Most pixels that an image may have; more is taken for a damaged or hostile file.
 inline constexpr int64_t kMaxImagePixels = int64_t{1} << 28;
 
-/// Reads a JPEG, PNG, BMP, TGA or PNM file as OpenCV's imread does, but in RGB: grey becomes three
-/// equal channels, 16 bits are cut to 8, alpha is dropped, a JPEG's EXIF orientation is applied.
-/// Throws DataError naming the file and the reason.
+/// Reads a JPEG, PNG, WebP, TIFF (its first page), BMP, TGA or PNM file as OpenCV's imread does,
+/// but in RGB: grey becomes three equal channels, 16 bits are cut to 8, alpha is dropped, the
+/// orientation that EXIF (or TIFF) gives is applied. Throws DataError naming the file and the
+/// reason.
 Image read_image(const std::filesystem::path& path);
 
 /// The same from memory; `name` stands for the file in messages.
 Image decode_image(std::span<const std::byte> bytes, std::string_view name);
+
+/// Whether a file's name ends as that of a picture that read_image reads.
+bool has_picture_name(const std::filesystem::path& path);
+/// Whether it ends as that of a picture of another kind, such as .heic or .gif.
+bool has_unread_picture_name(const std::filesystem::path& path);
 
 /// Width and height of an image file as read_image would give them.
 struct ImageSize {

@@ -167,6 +167,8 @@ std::optional<Sample> Loader::make_sample(uint64_t epoch, int64_t place, int64_t
   constexpr int kTries = 100;
   Philox random(options_.seed, epoch, static_cast<uint64_t>(place));
   const auto& group = groups_[static_cast<size_t>(dataset_.group(index))];
+  std::set<int64_t> tried;
+  std::string first_reason;
   for (int tries = 0; tries < kTries; ++tries) {
     try {
       Sample sample = load_sample(dataset_, index);
@@ -175,12 +177,15 @@ std::optional<Sample> Loader::make_sample(uint64_t epoch, int64_t place, int64_t
     } catch (const DataError& error) {
       if (options_.bad_image == BadImage::Throw) throw;
       report_bad(index, error.what());
+      if (first_reason.empty()) first_reason = error.what();
       if (options_.bad_image == BadImage::Skip) return std::nullopt;
     }
+    tried.insert(index);
     index = group[static_cast<size_t>(random.integer(0, static_cast<int64_t>(group.size())))];
   }
-  fail<DataError>("[loader] ", kTries, " images in a row could not be used; the last was ",
-                  dataset_.info(index).file);
+  fail<DataError>("[loader] no image of this orientation could be used: ", tried.size(), " of ",
+                  group.size(), " were tried; the first: ",
+                  first_reason.empty() ? "the transforms leave nothing of it" : first_reason);
 }
 
 // Boxes of a picture that was turned or scaled after it was annotated are wrong.

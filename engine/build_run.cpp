@@ -43,11 +43,12 @@ Run build_run(const Config& config, const TrainOptions& options) {
   run.config = read_run_config(config);
   const DataConfig& data = run.config.data;
   run.train = build_dataset(data.train, false);
-  run.val = build_dataset(data.val, true);
+  run.val = build_dataset(data.val, true, run.train.dataset->class_names());
   check_classes(run.config.model, *run.train.dataset);
-  say(options, fmt::format("data: {} training images, {} validation images, {} classes",
-                           run.train.dataset->size(), run.val.dataset->size(),
-                           run.train.dataset->num_classes()));
+  say(options,
+      fmt::format("data: {}, {}, {} classes", run.train.dataset->describe_images("training images"),
+                  run.val.dataset->describe_images("validation images"),
+                  run.train.dataset->num_classes()));
 
   run.model = build<BaseDetector>(run.config.model);
   Philox random(options.seed);
@@ -55,7 +56,7 @@ Run build_run(const Config& config, const TrainOptions& options) {
   std::optional<std::filesystem::path> weights = options.weights;
   if (!weights && !run.config.load_from.is_null()) weights = run.config.load_from.as_string();
   if (weights) {
-    say(options, load_starting_weights(*weights, *run.model));
+    say(options, load_starting_weights(*weights, *run.model, options.weights_key));
   } else {
     const auto backbone = load_pretrained(run.config.model, *run.model);
     if (!backbone.empty()) say(options, fmt::format("backbone starts from {}", backbone.string()));

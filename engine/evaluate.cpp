@@ -5,6 +5,25 @@
 
 namespace kestrel {
 
+void check_readable(const Dataset& dataset) {
+  std::string first;
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    try {
+      static_cast<void>(dataset.load(i));
+      return;
+    } catch (const DataError& error) {
+      if (i == 0) first = error.what();
+    }
+  }
+  if (dataset.size() == 0) {
+    fail<DataError>("[evaluate] ", dataset.name(),
+                    " has no picture: there is nothing to evaluate on");
+  }
+  fail<DataError>("[evaluate] none of the ", dataset.size(), " pictures of ", dataset.name(),
+                  " can be read: the first was sought as ", dataset.info(0).file, " (", first,
+                  "); is the folder of the pictures (img_prefix) right?");
+}
+
 std::vector<CocoEvalDetection> detect_all(BaseDetector& model, const Dataset& dataset,
                                           const Pipeline& pipeline,
                                           const EvaluateOptions& options) {
@@ -18,17 +37,19 @@ std::vector<CocoEvalDetection> detect_all(BaseDetector& model, const Dataset& da
     category_ids.push_back(dataset.category_id(label));
   }
   std::vector<CocoEvalDetection> all;
-  int64_t done = 0;
+  int64_t done = 0, read = 0;
   while (std::optional<Batch> batch = loader.next()) {
     if (options.stop && options.stop->load()) break;
     batch->images = batch->images.to(options.device);
     const std::vector<Detections> found =
         batch->metas.empty() ? std::vector<Detections>{} : model.predict(*batch);
+    read += static_cast<int64_t>(found.size());
     for (size_t i = 0; i < found.size(); ++i) {
       append_coco_detections(found[i], batch->metas[i].id, category_ids, all);
     }
     if (options.progress) options.progress(++done, loader.num_batches());
   }
+  if (read == 0) check_readable(dataset);
   return all;
 }
 

@@ -21,8 +21,11 @@ struct EvaluateOptions {
   std::function<void(int64_t done, int64_t total)> progress;
 };
 
+/// Throws DataError where no image of a data set can be read, which says where it looked.
+void check_readable(const Dataset& dataset);
+
 /// Runs the model, in evaluation mode, over all images of a data set. Images that do not decode are
-/// left out with a warning. Category ids are the data set's own.
+/// left out with a warning; throws DataError where none does. Category ids are the data set's own.
 std::vector<CocoEvalDetection> detect_all(BaseDetector& model, const Dataset& dataset,
                                           const Pipeline& pipeline,
                                           const EvaluateOptions& options = {});

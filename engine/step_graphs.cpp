@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include <kestrel/kernels/elementwise.h>
+#include <kestrel/kernels/binary.h>
+#include <kestrel/kernels/unary.h>
 
 namespace kestrel {
 namespace {
@@ -27,11 +28,13 @@ void add_gradient(Tensor& total, const Tensor& gradient, double share) {
     return;
   }
   Tensor part = Tensor::empty_like(gradient);
-  run(part.device(), cpu::affine, gpu::affine, gradient.view(), share, 0.0, part.view());
+  run(part.device(), cpu::unary_forward, gpu::unary_forward, gradient.view(), part.view(),
+      UnaryParams{UnaryOp::Affine, share, 0});
   if (!total) {
     total = std::move(part);
   } else {
-    run(total.device(), cpu::add, gpu::add, total.view(), part.view(), total.view());
+    run(total.device(), cpu::binary_forward, gpu::binary_forward, BinaryOp::Add, total.cview(),
+        part.cview(), total.view());
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <kestrel/data/datasets/coco_truths.h>
 #include <kestrel/data/file.h>
 #include <kestrel/engine/build_run.h>
+#include <kestrel/engine/checkpoints/can_save.h>
 #include <kestrel/engine/checkpoints/checkpoint.h>
 #include <kestrel/engine/checkpoints/resume.h>
 #include <kestrel/engine/checkpoints/weights_hash.h>
@@ -23,11 +25,13 @@
 #include <kestrel/engine/hooks/momentum_updater_hook.h>
 #include <kestrel/engine/hooks/optimizer_hook.h>
 #include <kestrel/engine/records/record_hooks.h>
+#include <kestrel/engine/records/run_folder.h>
 #include <kestrel/engine/records/run_log.h>
 #include <kestrel/engine/schedules/lr_schedule.h>
 #include <kestrel/engine/seconds_since.h>
 #include <kestrel/engine/tools/batch_size.h>
 #include <kestrel/inference/weights.h>
+#include <kestrel/kernels/log.h>
 #include <kestrel/tensor/allocator.h>
 
 namespace kestrel {
@@ -58,7 +62,8 @@ RunArguments arguments_of(const TrainOptions& options) {
   return {.seed = options.seed,
           .device = device.str(),
           .amp = options.amp,
-          .overfit_batch = options.overfit_batch};
+          .overfit_batch = options.overfit_batch,
+          .directory = std::filesystem::current_path().string()};
 }
 
 /// Evaluates the weights that are kept: the moving average, where there is one.
@@ -118,10 +123,59 @@ std::string cost_text(const Runner& runner, double writing_seconds) {
       records, total, 100 * records / std::max(total, 1e-9), writing_seconds, text);
 }
 
-TrainSummary train(const Config& config, const TrainOptions& options, RunLog& log) {
+/// An evaluation without a single object gives -1 for every number, and no best weights.
+void warn_of_no_objects(const CocoEvalTruths& truths) {
+  const auto counts = [](const CocoEvalTruth& truth) { return !truth.crowd; };
+  if (std::ranges::any_of(truths.annotations, counts)) return;
+  warn(fmt::format(
+      "the validation set ({} pictures) has no object{}: its AP is -1, which says "
+      "nothing; there will be no best.safetensors, and patience does not end the run",
+      truths.images.size(), truths.annotations.empty() ? "" : " that counts, only crowds"));
+}
+
+/// What starting anew in a run's folder would replace while it is read.
+void refuse_own_weights(const Config& config, const TrainOptions& options) {
+  std::vector<std::filesystem::path> sources;
+  if (options.weights) sources.push_back(*options.weights);
+  if (const Config* file = config.find("load_from"); file && file->is_string()) {
+    sources.emplace_back(file->as_string());
+  }
+  const auto folder = std::filesystem::canonical(options.out);
+  for (const auto& source : sources) {
+    const auto inside = std::filesystem::weakly_canonical(source).lexically_relative(folder);
+    if (!inside.empty() && *inside.begin() != "..") {
+      fail<UsageError>("--out ", options.out.string(), ": ", source.string(),
+                       ", which the run starts from, lies there and would be overwritten; choose "
+                       "another --out");
+    }
+  }
+}
+
+/// Resume files have the optimizer's state beside the weights, once there is one.
+SaveBytes bytes_to_save(const Run& run) {
+  SaveBytes bytes;
+  for (const auto& [name, tensor] : run.model->state_dict()) {
+    bytes.weights += static_cast<int64_t>(tensor.bytes());
+  }
+  int64_t trained = 0;
+  for (const ParamGroup& group : run.optimizer->groups()) {
+    for (const auto& [name, parameter] : group.params) {
+      trained += static_cast<int64_t>(parameter.data().bytes());
+    }
+  }
+  const bool adam = run.config.optimizer.at("type").as_string().starts_with("Adam");
+  bytes.resume = bytes.weights * (run.ema ? 2 : 1) + trained * (adam ? 2 : 1);
+  return bytes;
+}
+
+TrainSummary train(const Config& config, TrainOptions& options, RunLog& log) {
   const auto start = std::chrono::steady_clock::now();
+  const RunFolder folder = options.out.empty() ? RunFolder::make_next(options.name)
+                                               : RunFolder::open(options.out, options.resume);
+  options.out = folder.path();
+  if (!options.resume) refuse_own_weights(config, options);
   Run run = build_run(config, options);
-  std::filesystem::create_directories(options.out);
+  check_readable(*run.val.dataset);
   log.open(options.out / "train.log", options.resume);
   say(options, "writing to " + options.out.string());
 
@@ -131,7 +185,9 @@ TrainSummary train(const Config& config, const TrainOptions& options, RunLog& lo
       std::make_shared<Checkpointer>(*run.model, *run.optimizer, options.out, metadata);
   if (run.ema) checkpointer->use_weights([&] { return run.ema->weights(); });
   Evaluation evaluation;
+  std::string not_evaluated;
   const CocoEvalTruths truths = coco_truths(*run.val.dataset);
+  warn_of_no_objects(truths);
   const CheckpointOptions& checkpoints = run.config.checkpoint_config;
 
   runner.add_hook(
@@ -151,7 +207,16 @@ TrainSummary train(const Config& config, const TrainOptions& options, RunLog& lo
   }
   runner.add_hook(std::make_shared<CheckpointHook>(checkpointer, checkpoints));
   runner.add_hook(std::make_shared<EvalHook>(
-                      [&](Runner& r) { return evaluate(run, truths, options, evaluation, r); },
+                      [&](Runner& r) {
+                        try {
+                          return evaluate(run, truths, options, evaluation, r);
+                        } catch (const DataError& error) {
+                          // What was trained is saved; a run that goes on evaluates first.
+                          not_evaluated = error.what();
+                          r.leave_epoch_open();
+                          return NamedValues{};
+                        }
+                      },
                       run.config.evaluation, checkpointer),
                   Priority::Low);
   add_record_hooks(run.config,
@@ -168,6 +233,7 @@ TrainSummary train(const Config& config, const TrainOptions& options, RunLog& lo
   runner.add_hook(std::make_shared<ResumeHook>(checkpointer, checkpoints), Priority::Lowest);
 
   continue_run(options, run, *checkpointer, runner);
+  check_can_save(options.out, bytes_to_save(run));
   write_run_settings(options.out, config, arguments_of(options));
   const std::string environment = examine_environment(options.out).text();
   write_file("train", options.out / "environment.txt", std::as_bytes(std::span(environment)));
@@ -183,10 +249,15 @@ TrainSummary train(const Config& config, const TrainOptions& options, RunLog& lo
   const int64_t bad = run.task->loader().stats().bad_images;
   if (bad > 0) say(options, fmt::format("{} images of the last epoch did not decode", bad));
   TrainSummary summary;
+  summary.out = options.out;
   summary.metrics = runner.metrics;
   summary.last = checkpointer->weights_file("last.safetensors");
   checkpointer->save_weights("last.safetensors", runner);
   checkpointer->finish();
+  if (!not_evaluated.empty()) {
+    fail<DataError>(not_evaluated, "; what was trained is saved, and --resume ",
+                    options.out.string(), " goes on with this evaluation");
+  }
   say(options, cost_text(runner, checkpointer->writing_seconds()));
   summary.weights_hash = weights_hash(*run.model);
   summary.seconds = seconds_since(start);

@@ -15,8 +15,11 @@ namespace kestrel {
 
 /// What a run needs besides its config.
 struct TrainOptions {
-  std::filesystem::path out = "runs/train";      ///< Made where absent; files in it are replaced.
+  /// Made where absent; holds nothing, or a run whose files are replaced. Empty: runs/<name>N.
+  std::filesystem::path out = "runs/train";
+  std::string name = "train";                    ///< Of the run, where `out` is empty.
   std::optional<std::filesystem::path> weights;  ///< To start from; must fit the model.
+  std::string weights_key;                       ///< One of several sets of weights in that file.
   uint64_t seed = 0;
   Device device = Device::cpu();
   bool amp = false;             ///< Convolutions in bfloat16.
@@ -32,6 +35,7 @@ struct TrainOptions {
 
 struct TrainSummary {
   NamedValues metrics;         ///< Of the last evaluation.
+  std::filesystem::path out;   ///< The run's folder.
   std::filesystem::path last;  ///< Weights after the last epoch.
   std::string weights_hash;    ///< Of all weights: equal hashes mean bit-equal models.
   double seconds = 0;

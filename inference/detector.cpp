@@ -7,7 +7,9 @@
 #include <kestrel/data/transforms/pipeline.h>
 #include <kestrel/detection/detectors/base_detector.h>
 #include <kestrel/inference/weights.h>
+#include <kestrel/layers/load_weights.h>
 #include <kestrel/registry/registry.h>
+#include <kestrel/tensor/allocator.h>
 
 namespace kestrel {
 
@@ -44,7 +46,8 @@ Detector Detector::load(const std::filesystem::path& weights, const LoadOptions&
   }
   try {
     auto model = build<BaseDetector>(file.config.at("model"));
-    model->load_state_dict(file.weights);
+    load_weights(*model, file.weights, {.share = true});
+    release_cached_memory();  // of the parameters before
     return {std::move(model), file.config, std::move(file.classes), options};
   } catch (const UsageError& error) {
     fail<ModelFileError>("[detector] ", weights.string(),

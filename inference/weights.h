@@ -18,14 +18,26 @@ struct ModelFile {
   StateDict weights;  ///< Kestrel's names and layouts; tensors may be views of the mapped file.
   Config config;      ///< The resolved config they were trained with; null in files of others.
   std::vector<std::string> classes;  ///< By label; empty where the file does not say.
+  /// What to tell whoever named the file: what was chosen of several sets of weights.
+  std::vector<std::string> notes = {};
 };
+
+/// The key that stands for the second weights of an MMDetection 2 run with an EMAHook, which lie
+/// beside the others as ema_backbone_conv1_weight.
+inline constexpr const char* kEmaKey = "ema_*";
 
 /// Reads a safetensors file, or a PyTorch file (.pth, read as data: nothing in it is executed);
 /// which of them it is, its first bytes say. Files that were not written by Kestrel are taken to be
 /// PyTorch's: convolution weights (O, I, kh, kw) are transposed to (O, kh, kw, I),
-/// num_batches_tracked is dropped, and names become Kestrel's (kestrel_name). Classes come from
-/// MMDetection's meta. Throws ModelFileError.
-ModelFile read_model_file(const std::filesystem::path& path);
+/// num_batches_tracked is dropped, and names become Kestrel's (kestrel_name), also behind a prefix
+/// that all of them have. Classes come from MMDetection's meta. `key` chooses one of several dicts
+/// of tensors of a PyTorch file, or kEmaKey. Throws ModelFileError, or UsageError for a key where
+/// there is nothing to choose.
+ModelFile read_model_file(const std::filesystem::path& path, const std::string& key = {});
+
+/// PyTorch's tensors under Kestrel's names and in its layouts, as read_model_file gives them;
+/// `file` is where they come from, for messages. Also for gradients, which look like their weights.
+StateDict import_tensors(const StateDict& tensors, const std::string& file);
 
 /// The metadata of a weights file that Detector::load can run.
 std::map<std::string, std::string> model_metadata(const Config& config,
@@ -55,8 +67,9 @@ void export_weights(const std::filesystem::path& path, const ModelFile& contents
                     WeightNames names);
 
 /// Where a backbone's init_cfg points to: the file itself, or for torchvision://resnet50 the file
-/// resnet50.safetensors, resnet50.pth or resnet50-<hash>.pth in $KESTREL_WEIGHTS or ./weights.
-/// Empty where there is none.
+/// resnet50.safetensors, resnet50.pth or resnet50-<hash>.pth in $KESTREL_WEIGHTS or ./weights. The
+/// same for open-mmlab://detectron2/resnet50_caffe and for https://.../resnet50.pth: what counts is
+/// the last part of the name. Empty where there is none.
 std::filesystem::path find_pretrained(const std::string& checkpoint);
 
 }  // namespace kestrel

@@ -19,6 +19,9 @@ struct Conv2dParams {
   /// Not zero: the caller guarantees that equal keys mean equal weight contents (and shape), so
   /// packed weights are kept under it until conv2d_forget(key) or until the cache needs the room.
   uint64_t weight_key = 0;
+  /// Forward on the CPU in float32 only, not for depthwise convolutions: (O) factors of the
+  /// weights, which are multiplied as they are packed, such as those of a batch normalisation.
+  const float* weight_scale = nullptr;
 };
 
 /// Who computes convolutions and matrix products on a GPU.

@@ -22,10 +22,14 @@ struct MatmulParams {
 /// depend neither on the number of threads nor on the run.
 namespace cpu {
 void matmul(ConstView a, ConstView b, View c, const MatmulParams& params);
+/// As many products as the leading dimension has: (B, M, K) x (B, K, N) = (B, M, N). Neither bias
+/// nor weight_key.
+void batched_matmul(ConstView a, ConstView b, View c, const MatmulParams& params);
 }  // namespace cpu
 
 namespace gpu {
 void matmul(ConstView a, ConstView b, View c, const MatmulParams& params, Stream stream);
+void batched_matmul(ConstView a, ConstView b, View c, const MatmulParams& params, Stream stream);
 }  // namespace gpu
 
 }  // namespace kestrel

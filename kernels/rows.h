@@ -5,16 +5,7 @@
 
 namespace kestrel {
 
-/// Where equal blocks of elements lie in a tensor: block i begins at start + i * stride.
-struct Blocks {
-  int64_t start, stride;
-};
-
 namespace cpu {
-
-/// Copies `count` blocks of `length` elements; any dtype, the same on both sides.
-void copy_blocks(ConstView from, const Blocks& from_blocks, View to, const Blocks& to_blocks,
-                 int64_t count, int64_t length);
 
 /// out[i] = x[indices[i]], rows of the leading dimension; any dtype. indices: int64. One outside
 /// [0, rows of x): the CPU throws; a GPU, which would have to wait to know, writes a row of zeros.
@@ -28,8 +19,6 @@ void scatter_add_rows(ConstView x, ConstView indices, View out);
 }  // namespace cpu
 namespace gpu {
 
-void copy_blocks(ConstView from, const Blocks& from_blocks, View to, const Blocks& to_blocks,
-                 int64_t count, int64_t length, Stream stream);
 void gather_rows(ConstView x, ConstView indices, View out, Stream stream);
 void scatter_add_rows(ConstView x, ConstView indices, View out, Stream stream);
 

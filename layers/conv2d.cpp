@@ -6,9 +6,23 @@
 #include <kestrel/autograd/functions/fold_batch_norm.h>
 #include <kestrel/layers/forward_observer.h>
 #include <kestrel/layers/init.h>
+#include <kestrel/registry/registry.h>
+#include <kestrel/tensor/mapped_file.h>
 
 namespace kestrel {
 namespace {
+
+/// "Conv2d" and "Conv" have no settings beyond those of every convolution.
+struct NoOptions {
+  template <class V>
+  void visit(V&) {}
+};
+struct PlainConv2d : Conv2d {
+  PlainConv2d(const NoOptions&, const Conv2dOptions& options) : Conv2d(options) {}
+};
+using Conv2dRegistration = Registration<ConvLayer, PlainConv2d, NoOptions, const Conv2dOptions&>;
+const Conv2dRegistration kConv2d{"Conv2d", "convolution"};
+const Conv2dRegistration kConv{"Conv", "Conv2d by its older name"};
 
 uint64_t next_weight_key() {
   static std::atomic<uint64_t> key{0};
@@ -38,9 +52,11 @@ BatchNorm2d* foldable(Norm* norm) {
 struct Conv2d::InferenceWeights {
   Variable weight;
   Variable bias;
+  Tensor scale;  ///< Of the weight where that is not folded; see Conv2dParams::weight_scale.
   const Norm* norm = nullptr;
   bool autocast = false;
   uint64_t key = 0;
+  int calls = 0;
 
   ~InferenceWeights() {
     if (weight.device().is_cuda()) {
@@ -52,10 +68,9 @@ struct Conv2d::InferenceWeights {
 };
 
 Conv2d::Conv2d(const Conv2dOptions& options)
-    : weight(add_parameter(
-          "weight", Tensor::zeros({options.out_channels, options.kernel_size, options.kernel_size,
-                                   options.in_channels / options.groups}))),
-      bias(add_parameter("bias", options.bias ? Tensor::zeros({options.out_channels}) : Tensor())),
+    : ConvLayer(Tensor::zeros({options.out_channels, options.kernel_size, options.kernel_size,
+                               options.in_channels / options.groups}),
+                options.bias ? Tensor::zeros({options.out_channels}) : Tensor()),
       options_(options) {
   KESTREL_CHECK(
       options.in_channels % options.groups == 0 && options.out_channels % options.groups == 0,
@@ -104,9 +119,18 @@ Variable Conv2d::forward_inference(const Variable& x, const ConvEpilogue& epilog
     fresh->bias = bias;
     if (epilogue.norm) {
       auto* norm = foldable(epilogue.norm);
+      // Where packing multiplies, the weights need not be kept a second time.
+      const bool scaled = !weight.device().is_cuda() && !autocast && x.dtype() == DType::Float32 &&
+                          weight.dtype() == DType::Float32 && weight.size(3) > 1;
+      const Variable factors =
+          scaled ? Variable(Tensor::full({weight.size(0), 1, 1, 1}, 1)) : weight;
       const auto folded = autograd::fold_batch_norm(
-          weight, norm->weight, norm->bias, norm->running_mean, norm->running_var, norm->eps());
-      fresh->weight = folded.weight;
+          factors, norm->weight, norm->bias, norm->running_mean, norm->running_var, norm->eps());
+      if (scaled) {
+        fresh->scale = folded.weight.data();
+      } else {
+        fresh->weight = folded.weight;
+      }
       fresh->bias = folded.bias;
     }
     if (autocast) fresh->weight = Variable(fresh->weight.data().to(DType::BFloat16));
@@ -117,7 +141,15 @@ Variable Conv2d::forward_inference(const Variable& x, const ConvEpilogue& epilog
   }
   Conv2dParams params = params_of(options_, epilogue.relu);
   params.weight_key = inference_->key;
-  return autograd::conv2d(x, inference_->weight, inference_->bias, params, epilogue.residual);
+  if (inference_->scale) params.weight_scale = inference_->scale.data<float>();
+  Variable y = autograd::conv2d(x, inference_->weight, inference_->bias, params, epilogue.residual);
+  // Packed for the sizes of map that there are, they are hardly read again.
+  constexpr int kSizes = 8;
+  if (inference_->calls < kSizes && !weight.device().is_cuda()) {
+    ++inference_->calls;
+    forget_mapped_pages(weight.data().raw(), weight.data().bytes());
+  }
+  return y;
 }
 
 ConvTranspose2d::ConvTranspose2d(const ConvTranspose2dOptions& options)

@@ -1,33 +1,13 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
-#include <kestrel/layers/module.h>
-#include <kestrel/layers/norm.h>
+#include <kestrel/layers/conv_layer.h>
 
 namespace kestrel {
 
-struct Conv2dOptions {
-  int64_t in_channels = 0;
-  int64_t out_channels = 0;
-  int64_t kernel_size = 1;
-  int64_t stride = 1;
-  int64_t padding = 0;
-  int64_t dilation = 1;
-  int64_t groups = 1;
-  bool bias = true;
-};
-
-/// What happens to a convolution's result before it is written: relu?(norm?(y) + residual).
-struct ConvEpilogue {
-  Norm* norm = nullptr;
-  bool relu = false;
-  Variable residual;
-};
-
 /// 2-D convolution; weight (out, k, k, in / groups), bias (out).
-class Conv2d : public Module {
+class Conv2d : public ConvLayer {
  public:
   explicit Conv2d(const Conv2dOptions& options);
   ~Conv2d() override;
@@ -36,12 +16,10 @@ class Conv2d : public Module {
   /// folded into the weights; in evaluation without gradients the folded and packed weights are
   /// kept, until the module is told of a change (train(), load_state_dict(), to(),
   /// state_changed()).
-  Variable forward(const Variable& x, const ConvEpilogue& epilogue = {});
+  Variable forward(const Variable& x, const ConvEpilogue& epilogue = {}) override;
   /// PyTorch's own initial values.
   void init_weights(Philox& random) override;
 
-  Variable& weight;
-  Variable& bias;
   const Conv2dOptions& options() const { return options_; }
 
  protected:

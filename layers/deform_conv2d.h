@@ -63,40 +63,47 @@ class ModulatedDeformConv2d : public Module {
   DeformConv2dOptions options_;
 };
 
+/// What the config of a deformable convolution adds to that of a plain one.
+struct DeformGroupsOptions {
+  int64_t deform_groups = 1;
+
+  template <class V>
+  void visit(V& v) {
+    v("deform_groups", deform_groups, "groups of channels with offsets of their own");
+    v("deformable_groups", deform_groups, "MMCV's older name of deform_groups");
+  }
+};
+
 /// A deformable convolution that predicts its offsets from its input, by a convolution of the same
 /// geometry named "conv_offset" that starts at zero.
-class DeformConvPack {
+class DeformConvPack : public ConvLayer {
  public:
-  DeformConvPack() = default;
-  virtual ~DeformConvPack() = default;
-  DeformConvPack(const DeformConvPack&) = delete;
-  DeformConvPack& operator=(const DeformConvPack&) = delete;
+  bool has_own_init() const override { return true; }
+  const DeformConv2dOptions& options() const { return options_; }
 
-  /// x (N, H, W, in) to (N, H', W', out).
-  virtual Variable forward(const Variable& x) = 0;
+ protected:
+  /// `values` per sample are predicted.
+  DeformConvPack(const DeformConv2dOptions& options, bool with_bias, int64_t values);
+
+  DeformConv2dOptions options_;
+  Conv2d& conv_offset_;
 };
 
 /// Version 1; at first a plain convolution. MMCV's DeformConv2dPack, "DCN" in configs.
-class DeformConv2dPack : public DeformConv2d, public DeformConvPack {
+class DeformConv2dPack : public DeformConvPack {
  public:
   explicit DeformConv2dPack(const DeformConv2dOptions& options);
-  Variable forward(const Variable& x) override;
+  Variable forward(const Variable& x, const ConvEpilogue& epilogue = {}) override;
   void init_weights(Philox& random) override;
-
- private:
-  Conv2d& conv_offset_;
 };
 
 /// Version 2: the last third of conv_offset's channels becomes, through a sigmoid, the mask. At
 /// first half a plain convolution. MMCV's ModulatedDeformConv2dPack, "DCNv2" in configs.
-class ModulatedDeformConv2dPack : public ModulatedDeformConv2d, public DeformConvPack {
+class ModulatedDeformConv2dPack : public DeformConvPack {
  public:
   explicit ModulatedDeformConv2dPack(const DeformConv2dOptions& options);
-  Variable forward(const Variable& x) override;
+  Variable forward(const Variable& x, const ConvEpilogue& epilogue = {}) override;
   void init_weights(Philox& random) override;
-
- private:
-  Conv2d& conv_offset_;
 };
 
 /// Which of them a config names.

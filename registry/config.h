@@ -41,7 +41,8 @@ class Config {
   static Config map();
   static Config list();
 
-  /// Reads a YAML file and the files that it names under the top-level key `_base_` (one or a list,
+  /// Reads a YAML or JSON file, or one in Python as MMDetection's are (.py: python_config.h), and
+  /// the files that it names under the top-level key `_base_` (one or a list of any of these forms,
   /// relative to the file). Maps merge over the base's, everything else replaces; a map with
   /// `_delete_: true` replaces too. The same top-level key in two bases is an error. In scalars,
   /// {{_base_.a.b}} stands for a value of the bases, {{fileDirname}}, {{fileBasename}},
@@ -94,6 +95,10 @@ class Config {
   /// One line of JSON. Throws if a number is not finite.
   std::string to_json() const;
 
+  /// Whether this is a top-level name of a config file in Python that the file itself reads, as
+  /// img_norm_cfg is: what such a name is for is done when the file was read.
+  bool is_variable() const { return variable_; }
+
   /// "file:line", "file", or "" for a node made in code.
   std::string location() const;
   /// The dotted path from the root, "model.backbone.depth"; "" at the root.
@@ -123,6 +128,7 @@ class Config {
   std::vector<Entry> entries_;
   std::shared_ptr<const std::string> file_;
   int line_ = 0;  // from 1; 0 is unknown
+  bool variable_ = false;
   std::string path_;
 };
 

@@ -8,23 +8,25 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <kestrel/kernels/log.h>
+#include <kestrel/registry/python/python_config.h>
+
 namespace kestrel {
 namespace {
 
 constexpr int kMaxFiles = 200;
-constexpr int kMaxNodes = 20'000;
-constexpr int kMaxYamlDepth = 100;
-constexpr size_t kMaxBytes = 4 << 20;
 
 // {{x}} is hidden from the YAML reader, to whom it is a map, between two bytes that YAML forbids.
 constexpr char kOpen = '\x0e';
 constexpr char kClose = '\x0f';
+constexpr std::string_view kReference = "_base_.";
 
 std::string read_file(const std::filesystem::path& file) {
   std::error_code error;
   const auto size = std::filesystem::file_size(file, error);
   if (error) fail<UsageError>(file.string(), ": cannot be read: ", error.message());
-  if (size > kMaxBytes) fail<UsageError>(file.string(), ": is too large for a config");
+  if (size > ConfigLoader::kMaxBytes)
+    fail<UsageError>(file.string(), ": is too large for a config");
   std::ifstream in(file, std::ios::binary);
   std::string text(size, '\0');
   if (!in.read(text.data(), static_cast<std::streamsize>(size))) {
@@ -83,6 +85,42 @@ std::string file_variable(const std::string& name, const std::filesystem::path& 
   fail<UsageError>("no such variable: {{", name, "}}");
 }
 
+// In Python files {{ fileDirname }} and its like stand for text before it is read, quotes or not;
+// the folder is absolute.
+std::string put_file_variables(std::string text, const std::filesystem::path& file) {
+  const std::filesystem::path full = std::filesystem::absolute(file).lexically_normal();
+  for (const char* name :
+       {"fileDirname", "fileBasename", "fileBasenameNoExtension", "fileExtname"}) {
+    const std::string value = file_variable(name, full);
+    for (size_t begin = text.find("{{"); begin != std::string::npos;
+         begin = text.find("{{", begin)) {
+      const size_t word = std::min(text.find_first_not_of(" \t\r\n\f\v", begin + 2), text.size());
+      const size_t after = word + std::string_view(name).size();
+      const size_t end = text.find_first_not_of(" \t\r\n\f\v", std::min(after, text.size()));
+      if (text.compare(word, after - word, name) != 0 || end == std::string::npos ||
+          text.compare(end, 2, "}}") != 0) {
+        ++begin;
+        continue;
+      }
+      text.replace(begin, end + 2 - begin, value);
+      begin += value.size();
+    }
+  }
+  return text;
+}
+
+void warn_deprecated(const std::filesystem::path& file, const Config& deprecation) {
+  std::string text = file.string() + ": this config will go";
+  if (!deprecation.is_map()) return warn(text);
+  if (const Config* expected = deprecation.find("expected"); expected && expected->is_string()) {
+    text += "; use " + expected->as_string();
+  }
+  if (const Config* more = deprecation.find("reference"); more && more->is_string()) {
+    text += " (" + more->as_string() + ")";
+  }
+  warn(text);
+}
+
 }  // namespace
 
 // Turns the YAML reader's graph into a tree, in which an alias is a copy.
@@ -95,8 +133,11 @@ class ConfigLoader::Converter {
     Config value;
     value.file_ = file_;
     value.line_ = node.Mark().line + 1;
-    if (depth > kMaxYamlDepth) value.fail("is nested too deeply, or is an alias of itself");
-    if (++nodes_ > kMaxNodes) value.fail("too many values; aliases count each time they are used");
+    if (depth > kMaxDepth) value.fail("is nested too deeply, or is an alias of itself");
+    if (node.IsScalar()) bytes_ += node.Scalar().size();
+    if (++nodes_ > kMaxNodes || bytes_ > kMaxBytes) {
+      value.fail("too many values; aliases count each time they are used");
+    }
     if (node.IsScalar()) {
       convert_scalar(node, value);
     } else if (node.IsSequence()) {
@@ -137,6 +178,7 @@ class ConfigLoader::Converter {
 
   std::shared_ptr<const std::string> file_;
   int nodes_ = 0;
+  size_t bytes_ = 0;
 };
 
 Config ConfigLoader::parse(std::string_view text, std::string name) {
@@ -154,6 +196,39 @@ Config ConfigLoader::parse(std::string_view text, std::string name) {
   }
 }
 
+void ConfigLoader::set_place(Config& node, const std::shared_ptr<const std::string>& file,
+                             int line) {
+  node.file_ = file;
+  node.line_ = line;
+}
+
+void ConfigLoader::append(Config& map, std::string key, Config value) {
+  map.entries_.push_back({std::move(key), std::move(value)});
+}
+
+void ConfigLoader::mark_variable(Config& map, std::string_view key) {
+  if (Config* value = map.find_mutable(key)) value->variable_ = true;
+}
+
+void ConfigLoader::finish(Config& root, const std::string& file) {
+  set_place(root, std::make_shared<const std::string>(file), 1);
+  root.set_path("");
+}
+
+Config ConfigLoader::reference(std::string_view name) {
+  return kOpen + std::string(kReference) + std::string(name) + kClose;
+}
+
+bool ConfigLoader::is_mark(char c) {
+  return c == kOpen || c == kClose;
+}
+
+Config ConfigLoader::read(const std::filesystem::path& file) {
+  const std::string text = read_file(file);
+  if (file.extension() != ".py") return parse(text, file.string());
+  return python::read_config(put_file_variables(text, file), file.string());
+}
+
 Config ConfigLoader::load(const std::filesystem::path& file) {
   std::error_code error;
   const std::filesystem::path identity = std::filesystem::weakly_canonical(file, error);
@@ -161,8 +236,12 @@ Config ConfigLoader::load(const std::filesystem::path& file) {
     fail<UsageError>(file.string(), ": is its own base, by way of ", open_.back().string());
   }
   if (++files_ > kMaxFiles) fail<UsageError>(file.string(), ": more than ", kMaxFiles, " bases");
-  Config own = parse(read_file(file), file.string());
+  Config own = read(file);
   if (!own.is_map()) own.fail("a config has to be a map, got " + own.describe());
+  if (const Config* deprecation = own.find("_deprecation_")) {
+    warn_deprecated(file, *deprecation);
+    own.erase("_deprecation_");
+  }
 
   open_.push_back(identity);
   Config result = Config::map();
@@ -209,7 +288,7 @@ void ConfigLoader::substitute(Config& node, const Config& bases,
   for (size_t begin = text.find(kOpen); begin != std::string::npos; begin = text.find(kOpen)) {
     const size_t end = text.find(kClose, begin);
     const std::string name = text.substr(begin + 1, end - begin - 1);
-    if (!name.starts_with("_base_.")) {
+    if (!name.starts_with(kReference)) {
       text.replace(begin, end - begin + 1, file_variable(name, file));
       continue;
     }
@@ -235,7 +314,15 @@ void ConfigLoader::substitute(Config& node, const Config& bases,
 }
 
 Config Config::load(const std::filesystem::path& file) {
-  return ConfigLoader().load(file);
+  Config config = ConfigLoader().load(file);
+  if (file.extension() == ".py") {
+    for (const char* key : {"filename", "text", "pretty_text"}) {
+      if (const Config* value = config.find(key)) {
+        value->fail("a config may not have this key: MMDetection keeps it for itself");
+      }
+    }
+  }
+  return config;
 }
 
 Config Config::parse(std::string_view text, std::string name) {

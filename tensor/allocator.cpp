@@ -1,7 +1,5 @@
 #include <kestrel/tensor/allocator.h>
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -13,65 +11,60 @@
 
 #include <kestrel/kernels/error.h>
 #include <kestrel/kernels/size_class.h>
+#include <kestrel/tensor/host_arena.h>
 #include <kestrel/tensor/host_memory.h>
 
 namespace kestrel {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kHugeFrom = size_t{4} << 20;
+constexpr size_t kLarge = size_t{1} << 20;
 
 class HostAllocator {
  public:
   void* allocate(size_t bytes) {
-    const size_t size = size_class(bytes);
-    {
-      const std::lock_guard lock(mutex_);
-      if (auto it = cache_.find(size); it != cache_.end() && !it->second.empty()) {
-        void* memory = it->second.back();
-        it->second.pop_back();
-        stats_.cached -= size;
-        count_use(size);
-        return memory;
-      }
-    }
-    void* memory = from_system(size);
+    const size_t size = taken(bytes);
+    const std::lock_guard lock(mutex_);
+    void* memory = from_cache(size);
+    if (!memory) memory = from_system(size);
     if (!memory) {
-      release();
+      release_cache();
       memory = from_system(size);
     }
-    const std::lock_guard lock(mutex_);
     if (!memory) fail_out_of_memory(bytes);
-    count_use(size);
+    stats_.used += size;
+    stats_.peak = std::max(stats_.peak, stats_.used);
+    ++blocks_[size];
     return memory;
   }
 
   void deallocate(void* memory, size_t bytes) noexcept {
-    const size_t size = size_class(bytes);
+    const size_t size = taken(bytes);
     const std::lock_guard lock(mutex_);
     stats_.used -= size;
     --blocks_[size];
     try {
-      cache_[size].push_back(memory);
-      stats_.cached += size;
+      if (size >= kLarge) {
+        arena_.give(memory, size);
+      } else {
+        cache_[size].push_back(memory);
+        stats_.cached += size;
+      }
     } catch (...) {
-      std::free(memory);
+      if (size < kLarge) std::free(memory);
     }
   }
 
   void release() noexcept {
     const std::lock_guard lock(mutex_);
-    for (auto& [size, blocks] : cache_) {
-      for (void* memory : blocks) std::free(memory);
-      blocks.clear();
-    }
-    stats_.cached = 0;
+    release_cache();
   }
 
   MemoryStats stats() {
     const std::lock_guard lock(mutex_);
-    return stats_;
+    MemoryStats stats = stats_;
+    stats.cached += arena_.free_bytes();
+    return stats;
   }
 
   void reset_peak() {
@@ -80,18 +73,35 @@ class HostAllocator {
   }
 
  private:
-  static void* from_system(size_t size) {
-    if (size >= kHugeFrom && size > available_host_memory()) return nullptr;
-    const size_t alignment = size >= kHugeFrom ? kHugePage : kAlignment;
-    void* memory = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-    if (memory && size >= kHugeFrom) madvise(memory, size, MADV_HUGEPAGE);
+  /// What a block of so many bytes takes.
+  static size_t taken(size_t bytes) {
+    const size_t size = size_class(bytes);
+    return size >= kLarge ? HostArena::rounded(std::max(bytes, kLarge)) : size;
+  }
+
+  void* from_cache(size_t size) {
+    if (size >= kLarge) return arena_.take(size);
+    const auto it = cache_.find(size);
+    if (it == cache_.end() || it->second.empty()) return nullptr;
+    void* memory = it->second.back();
+    it->second.pop_back();
+    stats_.cached -= size;
     return memory;
   }
 
-  void count_use(size_t size) {
-    stats_.used += size;
-    stats_.peak = std::max(stats_.peak, stats_.used);
-    ++blocks_[size];
+  void* from_system(size_t size) {
+    if (size < kLarge) return std::aligned_alloc(kAlignment, size);
+    if (size > available_host_memory()) return nullptr;
+    return arena_.take_from_system(size);
+  }
+
+  void release_cache() noexcept {
+    for (auto& [size, blocks] : cache_) {
+      for (void* memory : blocks) std::free(memory);
+      blocks.clear();
+    }
+    arena_.release();
+    stats_.cached = 0;
   }
 
   [[noreturn]] void fail_out_of_memory(size_t bytes) {
@@ -117,9 +127,10 @@ class HostAllocator {
   }
 
   std::mutex mutex_;
-  std::map<size_t, std::vector<void*>> cache_;
-  std::map<size_t, int64_t> blocks_;  // in use, by size
-  MemoryStats stats_;
+  std::map<size_t, std::vector<void*>> cache_;  // small blocks
+  HostArena arena_;                             // large ones
+  std::map<size_t, int64_t> blocks_;            // in use, by size
+  MemoryStats stats_;                           // cached: small blocks only
 };
 
 HostAllocator& host_allocator() {

@@ -15,6 +15,11 @@ AtomicFile::AtomicFile(std::string_view what, std::filesystem::path path)
       part_(path_.string() + ".part"),
       fd_(::open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
   if (fd_.get() < 0) fail_with(errno);
+  std::error_code error;
+  if (std::filesystem::exists(path_, error) && !std::filesystem::is_regular_file(path_, error)) {
+    ::unlink(part_.c_str());
+    fail<ModelFileError>("[", what_, "] writing ", path_.string(), ": it is no regular file");
+  }
 }
 
 AtomicFile::~AtomicFile() {

@@ -19,10 +19,15 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  /// Writing to them changes this process's copy, never the file.
   std::span<const std::byte> bytes() const { return bytes_; }
 
  private:
   std::span<const std::byte> bytes_;
 };
+
+/// Takes whole pages of a MappedFile's bytes out of memory, until they are read again. Does nothing
+/// for other memory and where one of the pages was written to.
+void forget_mapped_pages(const void* memory, size_t bytes);
 
 }  // namespace kestrel

@@ -12,15 +12,16 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-constexpr size_t kMaxValues = 1'000'000;
+constexpr size_t kMaxValues = 4'000'000;
 constexpr size_t kMaxTree = 16'000'000;  // values, those that are shared counted each time
 constexpr int kMaxPickleDepth = 100;
 constexpr size_t kMaxName = 256;
 constexpr uint32_t kMaxLong = 1024;
+constexpr size_t kMaxExtraCopied = 64 << 20;  // beyond the size of the pickle
 
 class Machine {
  public:
-  explicit Machine(ByteReader& in) : in_(in) {}
+  explicit Machine(ByteReader& in) : in_(in) { pickle_.may_copy = in.left() + kMaxExtraCopied; }
 
   Pickle run() {
     while (step(in_.number<uint8_t>())) {
@@ -100,6 +101,8 @@ class Machine {
 
   void append(const PickleValue::Items& items) {
     auto* list = top();
+    // An object of a class of lists, sets or dicts is read as what it holds.
+    if (list->is(Kind::Opaque)) become(*list, Kind::List, PickleValue::Items());
     if (!list->is(Kind::List)) refuse_kind("append to", *list);
     auto& all = std::get<PickleValue::Items>(list->value);
     all.insert(all.end(), items.begin(), items.end());
@@ -107,10 +110,17 @@ class Machine {
 
   void set_items(const PickleValue::Items& items) {
     auto* dict = top();
+    if (dict->is(Kind::Opaque)) become(*dict, Kind::Dict, PickleValue::Entries());
     if (!dict->is(Kind::Dict)) refuse_kind("set an item of", *dict);
     auto& entries = std::get<PickleValue::Entries>(dict->value);
     if (items.size() % 2 != 0) fail<ModelFileError>(in_.context(), ": the pickle is damaged");
     for (size_t i = 0; i < items.size(); i += 2) entries.emplace_back(items[i], items[i + 1]);
+  }
+
+  template <class T>
+  static void become(PickleValue& object, Kind kind, T value) {
+    object.kind = kind;
+    object.value = std::move(value);
   }
 
   [[noreturn]] void refuse_kind(const char* what, const PickleValue& value) const {
@@ -186,6 +196,13 @@ bool Machine::step_simple(uint8_t opcode) {
     case 'G':  // BINFLOAT, the one number that is big-endian
       push(Kind::Float, std::bit_cast<double>(__builtin_bswap64(in_.number<uint64_t>())));
       return true;
+    case 0x8d:  // BINUNICODE8
+      push(Kind::String, std::string(in_.text(in_.number<uint64_t>())));
+      return true;
+    case 0x8e:  // BINBYTES8
+    case 0x96:  // BYTEARRAY8
+      push(Kind::Bytes, std::string(in_.text(in_.number<uint64_t>())));
+      return true;
     case 'X':  // BINUNICODE
       push(Kind::String, std::string(in_.text(in_.number<uint32_t>())));
       return true;
@@ -216,6 +233,12 @@ bool Machine::step_simple(uint8_t opcode) {
       return true;
     case '0':  // POP
       pop();
+      return true;
+    case '1':  // POP_MARK
+      pop_to_mark();
+      return true;
+    case '2':  // DUP
+      stack_.push_back(top());
       return true;
     default:
       return false;
@@ -260,6 +283,9 @@ bool Machine::step_container(uint8_t opcode) {
     case 0x8f:  // EMPTY_SET
       push(Kind::List, PickleValue::Items());
       return true;
+    case 0x91:  // FROZENSET
+      push(Kind::List, pop_to_mark());
+      return true;
     case 0x90:  // ADDITEMS
       append(pop_to_mark());
       return true;
@@ -272,18 +298,31 @@ bool Machine::step_object(uint8_t opcode) {
   switch (opcode) {
     case 'c': {  // GLOBAL
       const std::string module = line();
-      stack_.push_back(pickle_globals::find(pickle_, module + '.' + line(), in_.context()));
+      stack_.push_back(pickle_globals::find(pickle_, module + '.' + line()));
       return true;
     }
     case 0x93: {  // STACK_GLOBAL
       const std::string name = pop()->as_text();
-      stack_.push_back(pickle_globals::find(pickle_, pop()->as_text() + '.' + name, in_.context()));
+      const std::string& module = pop()->as_text();
+      if (module.size() + name.size() > 2 * kMaxName) {
+        fail<ModelFileError>(in_.context(), ": the pickle is damaged");
+      }
+      stack_.push_back(pickle_globals::find(pickle_, module + '.' + name));
       return true;
     }
     case 'R':   // REDUCE
     case 0x81:  // NEWOBJ
       call();
       return true;
+    case 0x92:  // NEWOBJ_EX: arguments by name as well, which nothing in the list has
+      pop();
+      pop();
+      if (const auto* type = pop(); type->is(Kind::Name) || type->is(Kind::Opaque)) {
+        const std::string& name = std::get<std::string>(type->value);
+        push(Kind::Opaque, name);
+        return true;
+      }
+      fail<ModelFileError>(in_.context(), ": the pickle is damaged");
     case 'b': {  // BUILD
       const PickleValue* state = pop();
       pickle_globals::set_state(pickle_, *top(), *state, in_.context());

@@ -9,13 +9,17 @@
 #include <kestrel/tensor/pickle_value.h>
 
 /// Reading Python's pickles as far as torch.save writes them. Nothing is executed: opcodes and
-/// globals are looked up in lists (pickle.cpp, pickle_globals.cpp), and any other is an error.
+/// globals are looked up in lists (pickle.cpp, pickle_globals.cpp). Any other opcode is an error;
+/// what any other global makes is an opaque value, which is an error only where it is needed.
 namespace kestrel {
 
 /// A torch storage that a pickle refers to; its bytes lie elsewhere in the file.
 struct PickledStorage {
   std::string key;
   DType dtype = DType::Float32;
+  /// Where Kestrel has no such dtype: its name in torch, and the size of an element; 0: not known.
+  std::string unread = {};
+  int64_t unread_size = 0;
   int64_t elements = 0;
   /// In old files: elements [begin, begin + elements) of the storage `key`.
   std::optional<int64_t> begin = {};
@@ -35,7 +39,7 @@ struct Pickle {
   PickleValue* root = nullptr;
   std::vector<PickledStorage> storages;
   std::vector<PickledTensor> tensors;
-  size_t copied = 0;  ///< Bytes, by functions of the list below.
+  size_t may_copy = 0;  ///< Bytes that the functions of the list below may still copy.
 
   PickleValue* make(PickleValue::Kind kind);
   template <class T>
@@ -50,13 +54,13 @@ struct Pickle {
 /// depth are bounded, and no value contains itself. Throws ModelFileError.
 Pickle read_pickle(ByteReader& in);
 
-/// The globals that a pickle may name.
+/// The globals that a pickle names.
 namespace pickle_globals {
 
-/// Throws ModelFileError for one that is not in the list.
-PickleValue* find(Pickle& pickle, const std::string& name, const std::string& context);
+/// A name, where it is in the list of those that weights need; else something opaque.
+PickleValue* find(Pickle& pickle, const std::string& name);
 
-/// The result of calling `function` with `arguments`, a tuple.
+/// The result of calling `function` with `arguments`, a tuple; opaque where the function is.
 PickleValue* call(Pickle& pickle, const PickleValue& function, const PickleValue& arguments,
                   const std::string& context);
 

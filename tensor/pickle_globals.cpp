@@ -1,5 +1,5 @@
-// The globals that a checkpoint may name, and what each of them makes here. None runs any code of
-// the file's choosing.
+// The globals that weights need, and what each of them makes here. None runs any code of the file's
+// choosing.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -12,14 +12,12 @@ namespace {
 using Kind = PickleValue::Kind;
 using Args = PickleValue::Items;
 
-constexpr size_t kMaxCopied = 64 << 20;
-
 /// What values of the file are copied into is bounded: a reference to a large one takes two bytes.
 void charge(Pickle& pickle, size_t bytes, const std::string& context) {
-  pickle.copied += bytes;
-  if (pickle.copied > kMaxCopied) {
+  if (bytes > pickle.may_copy) {
     fail<ModelFileError>(context, ": the pickle copies the same values too often");
   }
+  pickle.may_copy -= bytes;
 }
 
 struct StorageType {
@@ -37,6 +35,22 @@ constexpr std::array<StorageType, 10> kStorageTypes = {{
     {"torch.BoolStorage", DType::Bool},
     {"torch.storage.UntypedStorage", DType::UInt8},
     {"torch.UntypedStorage", DType::UInt8},
+}};
+
+/// Storages of what Kestrel has no dtype for: read over, with a size to find what follows them in
+/// old files.
+struct UnreadType {
+  std::string_view name;
+  int64_t size;
+};
+constexpr std::array<UnreadType, 7> kUnreadTypes = {{
+    {"torch.CharStorage", 1},
+    {"torch.ShortStorage", 2},
+    {"torch.ComplexFloatStorage", 8},
+    {"torch.ComplexDoubleStorage", 16},
+    {"torch.QInt8Storage", 1},
+    {"torch.QUInt8Storage", 1},
+    {"torch.QInt32Storage", 4},
 }};
 
 /// Only ever values, or arguments of those below.
@@ -82,14 +96,13 @@ class Call {
     if (i < args_.size()) return *args_[i];
     fail<ModelFileError>(context_, ": ", name_, " has too few arguments");
   }
+  PickleValue* opaque(std::string name) const {
+    charge(pickle_, name.size(), context_);
+    return pickle_.make(Kind::Opaque, std::move(name));
+  }
   std::vector<int64_t> sizes(size_t i) const {
-    const Args& items = arg(i).items();
-    if (items.size() > static_cast<size_t>(Shape::kMaxDims)) {
-      fail<ModelFileError>(context_, ": a tensor has ", items.size(),
-                           " dimensions; Kestrel reads up to ", Shape::kMaxDims);
-    }
     std::vector<int64_t> result;
-    for (const PickleValue* size : items) result.push_back(size->as_int());
+    for (const PickleValue* size : arg(i).items()) result.push_back(size->as_int());
     return result;
   }
 
@@ -103,8 +116,7 @@ class Call {
   template <class T>
   PickleValue* argument_or(Kind kind, T otherwise) const {
     if (args_.empty()) return pickle_.make(kind, std::move(otherwise));
-    if (!arg(0).is(kind))
-      fail<ModelFileError>(context_, ": ", name_, " of a ", name_of(arg(0).kind));
+    if (!arg(0).is(kind)) return opaque(name_);
     return const_cast<PickleValue*>(&arg(0));  // all values are the machine's own
   }
 
@@ -117,7 +129,7 @@ class Call {
     charge(pickle_, arg(0).items().size() * sizeof(PickleValue::Entry), context_);
     PickleValue::Entries entries;
     for (const PickleValue* pair : arg(0).items()) {
-      if (pair->items().size() != 2) fail<ModelFileError>(context_, ": ", name_, " of no pairs");
+      if (pair->items().size() != 2) return opaque(name_);
       entries.emplace_back(pair->items()[0], pair->items()[1]);
     }
     return pickle_.make(Kind::Dict, std::move(entries));
@@ -133,12 +145,19 @@ class Call {
   /// (storage, offset, sizes, strides, ...); what follows is for gradients.
   PickleValue* tensor() const {
     const PickleValue& storage = arg(0);
+    if (storage.is(Kind::Opaque)) return opaque(storage.opaque_name());
     if (!storage.is(Kind::Storage)) {
       fail<ModelFileError>(context_, ": a tensor has a ", name_of(storage.kind), " for storage");
     }
+    const auto index = static_cast<size_t>(std::get<int64_t>(storage.value));
+    if (const std::string& type = pickle_.storages[index].unread; !type.empty())
+      return opaque(type);
+    if (arg(2).items().size() > static_cast<size_t>(Shape::kMaxDims)) {
+      return opaque("a tensor of " + std::to_string(arg(2).items().size()) + " dimensions");
+    }
     PickleValue* result = pickle_.make(Kind::Tensor);
     pickle_.tensors.push_back({.value = result,
-                               .storage = static_cast<size_t>(std::get<int64_t>(storage.value)),
+                               .storage = index,
                                .offset = arg(1).as_int(),
                                .sizes = sizes(2),
                                .strides = sizes(3)});
@@ -146,15 +165,16 @@ class Call {
   }
   /// _rebuild_parameter(tensor, requires_grad, hooks): the tensor.
   PickleValue* parameter() const {
-    if (!arg(0).is(Kind::Tensor)) fail<ModelFileError>(context_, ": a parameter is no tensor");
+    if (!arg(0).is(Kind::Tensor)) return opaque(name_);
     return const_cast<PickleValue*>(&arg(0));
   }
   /// A tensor with attributes: (function, class, arguments, attributes).
   PickleValue* tensor_with_attributes() const {
+    if (!arg(0).is(Kind::Name)) return opaque(name_);
     const std::string& function = arg(0).as_text();
     if (function != "torch._utils._rebuild_tensor_v2" &&
         function != "torch._utils._rebuild_parameter") {
-      fail<ModelFileError>(context_, ": a tensor is made by ", function);
+      return opaque(function);
     }
     return Call(pickle_, arg(0), arg(2), context_).run();
   }
@@ -185,7 +205,7 @@ class Call {
     if (dtype == "i8") return pickle_.make(Kind::Int, in.number<int64_t>());
     if (dtype == "i4") return pickle_.make(Kind::Int, int64_t{in.number<int32_t>()});
     if (dtype == "b1") return pickle_.make(Kind::Bool, int64_t{in.number<uint8_t>() != 0});
-    fail<ModelFileError>(context_, ": a numpy scalar of type ", dtype, " is not read");
+    return opaque(name_ + " " + dtype);
   }
   /// argparse.Namespace() and the like, whose content comes by set_state.
   PickleValue* empty_dict() const { return pickle_.make(Kind::Dict, PickleValue::Entries()); }
@@ -220,10 +240,12 @@ const std::array<Call::Function, 16> Call::kFunctions = {{
 
 PickleValue* Call::run() const {
   const auto* const function = std::ranges::find(kFunctions, name_, &Function::name);
-  if (function == kFunctions.end()) {
-    fail<ModelFileError>(context_, ": the pickle calls ", name_, ", which is no function");
+  if (function == kFunctions.end()) return opaque(name_);
+  try {
+    return (this->*function->make)();
+  } catch (const PickleKindError&) {
+    return opaque(name_);  // of arguments that weights do not have
   }
-  return (this->*function->make)();
 }
 
 const StorageType* find_storage_type(std::string_view name) {
@@ -235,33 +257,30 @@ const StorageType* find_storage_type(std::string_view name) {
 
 namespace pickle_globals {
 
-PickleValue* find(Pickle& pickle, const std::string& name, const std::string& context) {
+PickleValue* find(Pickle& pickle, const std::string& name) {
   const bool known =
       find_storage_type(name) != nullptr ||
       std::ranges::find(kPlainNames, name) != kPlainNames.end() ||
       std::ranges::find(Call::kFunctions, name, &Call::Function::name) != Call::kFunctions.end();
-  if (!known && name.starts_with("torch.") && name.ends_with("Storage")) {
-    fail<ModelFileError>(context, ": holds a ", name, ", a dtype that Kestrel does not have");
-  }
-  if (!known) {
-    fail<ModelFileError>(context, ": the pickle names '", name,
-                         "', which is not among what weights need; nothing was executed. If you "
-                         "trust the file, load it with PyTorch and save its state_dict alone");
-  }
-  return pickle.make(Kind::Name, name);
+  return pickle.make(known ? Kind::Name : Kind::Opaque, name);
 }
 
 PickleValue* call(Pickle& pickle, const PickleValue& function, const PickleValue& arguments,
                   const std::string& context) {
+  if (function.is(Kind::Opaque) && arguments.is(Kind::Tuple)) {
+    charge(pickle, function.opaque_name().size(), context);
+    return pickle.make(Kind::Opaque, function.opaque_name());
+  }
   return Call(pickle, function, arguments, context).run();
 }
 
 void set_state(Pickle& pickle, PickleValue& object, const PickleValue& state,
                const std::string& context) {
+  if (object.is(Kind::Opaque) || object.is(Kind::List) || object.is(Kind::Tensor)) return;
   if (object.is(Kind::Name)) {  // numpy.dtype: (version, byte order, ...)
-    if (state.items().size() > 1 && state.items()[1]->as_text() == ">") {
-      fail<ModelFileError>(context, ": a numpy scalar is big-endian");
-    }
+    const bool plain = state.is(Kind::Tuple) && state.items().size() > 1 &&
+                       state.items()[1]->is(Kind::String) && state.items()[1]->as_text() != ">";
+    if (!plain) object.kind = Kind::Opaque;
     return;
   }
   if (!object.is(Kind::Dict)) {
@@ -285,12 +304,17 @@ PickleValue* load_persistent(Pickle& pickle, const PickleValue& id, const std::s
   if (fields.size() < 5 || fields[0]->as_text() != "storage") {
     fail<ModelFileError>(context, ": the pickle refers to something that is no storage");
   }
-  const StorageType* type = find_storage_type(fields[1]->as_text());
-  if (type == nullptr) {
-    fail<ModelFileError>(context, ": a storage is of type ", fields[1]->as_text());
+  PickledStorage storage{.key = fields[2]->as_text(), .elements = fields[4]->as_int()};
+  const PickleValue& given = *fields[1];
+  const StorageType* type = given.is(Kind::Name) ? find_storage_type(given.as_text()) : nullptr;
+  if (type != nullptr) {
+    storage.dtype = type->dtype;
+  } else {
+    storage.unread = given.is(Kind::Opaque) ? given.opaque_name() : given.as_text();
+    charge(pickle, storage.unread.size(), context);
+    const auto* const known = std::ranges::find(kUnreadTypes, storage.unread, &UnreadType::name);
+    if (known != kUnreadTypes.end()) storage.unread_size = known->size;
   }
-  PickledStorage storage{
-      .key = fields[2]->as_text(), .dtype = type->dtype, .elements = fields[4]->as_int()};
   if (fields.size() > 5 && !fields[5]->is(Kind::None)) {  // (key, begin, elements)
     const auto& view = fields[5]->items();
     if (view.size() != 3) fail<ModelFileError>(context, ": a storage's view is malformed");

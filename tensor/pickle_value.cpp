@@ -9,6 +9,11 @@ namespace {
 using Kind = PickleValue::Kind;
 
 [[noreturn]] void fail_for(const PickleValue& value, const char* wanted) {
+  if (value.is(Kind::Opaque)) {
+    fail<PickleKindError>(
+        "a value of '", value.opaque_name(), "' is where ", wanted,
+        " belongs; that is not among what weights need, and nothing was executed");
+  }
   fail<PickleKindError>("a ", name_of(value.kind), " is where ", wanted, " belongs");
 }
 
@@ -21,10 +26,15 @@ const T& get(const PickleValue& value, const char* wanted) {
 }  // namespace
 
 std::string_view name_of(Kind kind) {
-  constexpr std::array<std::string_view, 12> kNames = {"None", "bool",   "int",     "float",
-                                                       "str",  "bytes",  "tuple",   "list",
-                                                       "dict", "tensor", "storage", "name"};
+  constexpr std::array<std::string_view, 13> kNames = {
+      "None", "bool", "int",    "float",   "str",  "bytes",       "tuple",
+      "list", "dict", "tensor", "storage", "name", "opaque value"};
   return kNames[static_cast<size_t>(kind)];
+}
+
+std::string describe(const PickleValue& value) {
+  if (value.is(Kind::Opaque)) return "a value of '" + value.opaque_name() + "'";
+  return (value.is(Kind::Int) ? "an " : "a ") + std::string(name_of(value.kind));
 }
 
 bool PickleValue::as_bool() const {
@@ -42,7 +52,12 @@ double PickleValue::as_float() const {
 }
 
 const std::string& PickleValue::as_text() const {
+  if (kind == Kind::Opaque) fail_for(*this, "text");
   return get<std::string>(*this, "text");
+}
+
+const std::string& PickleValue::opaque_name() const {
+  return std::get<std::string>(value);
 }
 
 const Tensor& PickleValue::as_tensor() const {

@@ -34,6 +34,7 @@ struct PickleValue {
     Tensor,
     Storage,  ///< Of tensors; an index, of no use by itself.
     Name,     ///< Of a class, function or dtype, such as "torch.float32".
+    Opaque,   ///< Made by a class or function that weights do not need; only its name is known.
   };
   using Entry = std::pair<const PickleValue*, const PickleValue*>;
   using Items = std::vector<const PickleValue*>;
@@ -49,6 +50,8 @@ struct PickleValue {
   double as_float() const;
   /// A string, bytes or a name.
   const std::string& as_text() const;
+  /// Of an opaque value: the class or function that it is of.
+  const std::string& opaque_name() const;
   const kestrel::Tensor& as_tensor() const;
   /// The items of a list or tuple.
   const Items& items() const;
@@ -60,5 +63,7 @@ struct PickleValue {
 
 /// "dict", "list", ...
 std::string_view name_of(PickleValue::Kind kind);
+/// What a value is, for messages: "a dict", "an int", or "a value of 'pathlib.PosixPath'".
+std::string describe(const PickleValue& value);
 
 }  // namespace kestrel

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include <kestrel/kernels/log.h>
 #include <kestrel/tensor/file_tensor.h>
 #include <kestrel/tensor/mapped_file.h>
 #include <kestrel/tensor/pickle.h>
@@ -184,7 +185,7 @@ Pickle parse_zip(Bytes bytes, const std::string& context, const Owner& owner) {
   StorageBytes storages;
   for (const PickledStorage& storage : pickle.storages) {
     const auto found = data.find(storage.key);
-    if (found == data.end() || storages.contains(storage.key)) continue;
+    if (found == data.end() || storages.contains(storage.key) || !storage.unread.empty()) continue;
     check_crc(*found->second, context);
     storages[storage.key] = found->second->bytes;
   }
@@ -210,17 +211,24 @@ Pickle parse_legacy(Bytes bytes, const std::string& context, const Owner& owner)
     fail<ModelFileError>(context, ": was written on a big-endian machine");
   }
   Pickle pickle = read_pickle(in);
-  std::map<std::string, DType> dtypes;
-  for (const PickledStorage& storage : pickle.storages) dtypes[storage.key] = storage.dtype;
+  std::map<std::string, const PickledStorage*> by_key;
+  for (const PickledStorage& storage : pickle.storages) by_key[storage.key] = &storage;
   const Pickle keys = read_pickle(in);
   StorageBytes storages;
   for (const PickleValue* key : keys.root->items()) {
-    const auto dtype = dtypes.find(key->as_text());
-    if (dtype == dtypes.end()) {
+    const auto found = by_key.find(key->as_text());
+    if (found == by_key.end()) {
       fail<ModelFileError>(context, ": no tensor is in storage '", key->as_text(), "'");
     }
+    const PickledStorage& storage = *found->second;
     const auto elements = in.number<uint64_t>();
-    const auto size = static_cast<uint64_t>(size_of(dtype->second));
+    const auto size = static_cast<uint64_t>(storage.unread.empty() ? size_of(storage.dtype)
+                                                                   : storage.unread_size);
+    if (size == 0) {
+      fail<ModelFileError>(context, ": holds a ", storage.unread,
+                           " of unknown size, and what follows it in this old form of file cannot "
+                           "be found; load it with PyTorch and save its state_dict alone");
+    }
     if (elements > in.left() / size) {
       fail<ModelFileError>(context, ": storage '", key->as_text(), "' of ", elements,
                            " elements does not fit the file; it is cut short");
@@ -232,6 +240,29 @@ Pickle parse_legacy(Bytes bytes, const std::string& context, const Owner& owner)
   }
   make_tensors(pickle, storages, owner, bytes.size(), context);
   return pickle;
+}
+
+constexpr int kDictDepth = 3;
+
+/// Tensors that are a dict's own values by name; 0 for what is no dict.
+size_t count_tensors(const PickleValue& dict) {
+  if (!dict.is(Kind::Dict)) return 0;
+  return static_cast<size_t>(std::ranges::count_if(dict.entries(), [](const auto& entry) {
+    return entry.first->is(Kind::String) && entry.second->is(Kind::Tensor);
+  }));
+}
+
+/// The value of a key, or of "a.b" that of b in a.
+const PickleValue* find_path(const PickleValue& dict, std::string_view key,
+                             int depth = kDictDepth) {
+  if (const PickleValue* found = dict.find(key)) return found;
+  if (depth == 0) return nullptr;
+  for (size_t dot = key.find('.'); dot != key.npos; dot = key.find('.', dot + 1)) {
+    const PickleValue* outer = dict.find(key.substr(0, dot));
+    if (outer == nullptr) continue;
+    if (const auto* found = find_path(*outer, key.substr(dot + 1), depth - 1)) return found;
+  }
+  return nullptr;
 }
 
 bool is_zip(Bytes bytes) {
@@ -272,36 +303,87 @@ const PickleValue& PthFile::root() const {
   return *pickle_->root;
 }
 
-std::vector<std::pair<std::string, Tensor>> PthFile::state_dict() const {
-  const PickleValue* dict = &root();
-  for (const char* key : {"state_dict", "model"}) {
-    if (const PickleValue* nested = root().find(key); nested && nested->is(Kind::Dict)) {
-      dict = nested;
-      break;
+std::vector<std::pair<std::string, size_t>> PthFile::tensor_dicts() const {
+  std::vector<std::pair<std::string, size_t>> found;
+  const auto look = [&](const auto& self, const PickleValue& dict, const std::string& path,
+                        int depth) -> void {
+    if (!dict.is(Kind::Dict)) return;
+    if (const size_t count = count_tensors(dict); count > 0 && !path.empty()) {
+      found.emplace_back(path, count);
+    }
+    if (depth == kDictDepth) return;
+    for (const auto& [key, value] : dict.entries()) {
+      if (!key->is(Kind::String)) continue;
+      self(self, *value, path.empty() ? key->as_text() : path + '.' + key->as_text(), depth + 1);
+    }
+  };
+  look(look, root(), "", 0);
+  return found;
+}
+
+void PthFile::refuse(const std::string& why) const {
+  constexpr size_t kMostListed = 12;
+  const auto dicts = tensor_dicts();
+  std::string text = why;
+  for (size_t i = 0; i < dicts.size() && i < kMostListed; ++i) {
+    text += (i == 0 ? "; dicts of tensors: '" : ", '") + dicts[i].first + "' (" +
+            std::to_string(dicts[i].second) + ")";
+  }
+  if (!dicts.empty()) fail<ModelFileError>(file_, ": ", text, "; --key chooses one");
+  if (root().is(Kind::Dict)) {
+    size_t listed = 0;
+    for (const auto& [key, value] : root().entries()) {
+      if (!key->is(Kind::String) || ++listed > kMostListed) continue;
+      text += (listed == 1 ? "; its keys: '" : ", '") + key->as_text().substr(0, 80) + "' (" +
+              describe(*value) + ")";
     }
   }
+  fail<ModelFileError>(
+      file_, ": ", text,
+      "; nothing was executed. If you trust the file, load it with PyTorch and save "
+      "its state_dict() alone");
+}
+
+const PickleValue& PthFile::find_state_dict(std::string_view key) const {
+  if (!key.empty()) {
+    const PickleValue* dict = find_path(root(), key);
+    if (dict == nullptr) refuse("has no key '" + std::string(key) + "'");
+    if (count_tensors(*dict) == 0) {
+      refuse("'" + std::string(key) + "' is " + describe(*dict) + " without tensors");
+    }
+    return *dict;
+  }
+  for (const char* usual : {"state_dict", "model"}) {
+    const PickleValue* nested = root().find(usual);
+    if (nested && count_tensors(*nested) > 0) return *nested;
+  }
+  const auto dicts = tensor_dicts();
+  // A tensor or two beside dicts of them, such as the state of a generator, are not the weights.
+  size_t most = 0;
+  for (const auto& [path, count] : dicts) most = std::max(most, count);
+  if (const size_t own = count_tensors(root()); own > 0 && own >= most) return root();
+  if (dicts.size() == 1) return *find_path(root(), dicts.front().first);
+  refuse(dicts.empty() ? "holds " + describe(root()) + " without tensors"
+                       : std::string("has several dicts of tensors to choose from"));
+}
+
+std::vector<std::pair<std::string, Tensor>> PthFile::state_dict(std::string_view key) const {
   std::vector<std::pair<std::string, Tensor>> tensors;
   std::set<std::string> names;
-  if (dict->is(Kind::Dict)) {
-    for (const auto& [key, value] : dict->entries()) {
-      if (!key->is(Kind::String) || !value->is(Kind::Tensor)) continue;
-      std::string name = key->as_text();
-      if (name.starts_with("module.")) name.erase(0, 7);
-      if (!names.insert(name).second) {
-        fail<ModelFileError>(file_, ": has two tensors '", name, "'");
-      }
-      tensors.emplace_back(std::move(name), value->as_tensor());
+  std::string opaque;
+  for (const auto& [name_value, value] : find_state_dict(key).entries()) {
+    if (!name_value->is(Kind::String)) continue;
+    std::string name = name_value->as_text();
+    if (value->is(Kind::Opaque) && opaque.empty()) opaque = name + ", " + describe(*value);
+    if (!value->is(Kind::Tensor)) continue;
+    if (name.starts_with("module.")) name.erase(0, 7);
+    if (!names.insert(name).second) {
+      fail<ModelFileError>(file_, ": has two tensors '", name, "'");
     }
+    tensors.emplace_back(std::move(name), value->as_tensor());
   }
-  if (!tensors.empty()) return tensors;
-  std::string keys;
-  if (root().is(Kind::Dict)) {
-    for (const auto& [key, value] : root().entries()) {
-      if (key->is(Kind::String) && keys.size() < 200) keys += " '" + key->as_text() + "'";
-    }
-  }
-  fail<ModelFileError>(file_, ": holds a ", name_of(root().kind), " without tensors",
-                       keys.empty() ? "" : "; its keys:" + keys);
+  if (!opaque.empty()) warn(file_ + ": what is no tensor to Kestrel is left out: " + opaque);
+  return tensors;
 }
 
 }  // namespace kestrel

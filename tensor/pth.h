@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,12 +23,20 @@ class PthFile {
   /// not be written to; those that share a storage share it here.
   const PickleValue& root() const;
 
-  /// The tensors of the state dict, in its order: of the dict "state_dict" or "model" of the file,
-  /// or of the file itself. A prefix "module." (DataParallel) is cut off. Throws ModelFileError
-  /// where there are none, or two of one name.
-  std::vector<std::pair<std::string, Tensor>> state_dict() const;
+  /// The tensors of a state dict, in its order: of the dict `key`, such as "ema" or "ema.module";
+  /// without one of "state_dict" or "model", of the file itself, or of the only dict of tensors
+  /// that there is. A prefix "module." (DataParallel) is cut off. Throws ModelFileError where there
+  /// are none, several to choose from, or two of one name; it lists what there is.
+  std::vector<std::pair<std::string, Tensor>> state_dict(std::string_view key = {}) const;
+
+  /// The keys of the dicts of tensors, with their numbers of tensors; a dict in a dict as "a.b".
+  /// Without that of the file itself.
+  std::vector<std::pair<std::string, size_t>> tensor_dicts() const;
 
  private:
+  const PickleValue& find_state_dict(std::string_view key) const;
+  [[noreturn]] void refuse(const std::string& why) const;
+
   friend PthFile parse_pth(std::span<const std::byte>, const std::string&,
                            const std::shared_ptr<const void>&);
   std::shared_ptr<const Pickle> pickle_;

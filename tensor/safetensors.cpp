@@ -13,6 +13,7 @@
 #include <kestrel/tensor/file_tensor.h>
 #include <kestrel/tensor/mapped_file.h>
 #include <kestrel/tensor/safetensors_checksums.h>
+#include <kestrel/tensor/utf8.h>
 
 namespace kestrel {
 namespace {
@@ -128,6 +129,16 @@ std::map<std::string, std::string> parse_metadata(const nlohmann::json& value,
 }
 
 std::string make_header(const Safetensors& contents, std::span<const Tensor> tensors) {
+  const auto check_text = [](const char* what, const std::string& name, const std::string& text) {
+    if (find_invalid_utf8(text) == text.npos) return;
+    fail<ModelFileError>("[safetensors] ", what, " '", name,
+                         "' to write has bytes that are not UTF-8, which the format cannot hold");
+  };
+  for (const auto& [key, value] : contents.metadata) {
+    check_text("the name of metadata", key, key);
+    check_text("metadata", key, value);
+  }
+  for (const auto& [name, tensor] : contents.tensors) check_text("the tensor", name, name);
   nlohmann::ordered_json header;
   std::map<std::string, std::string> metadata = contents.metadata;
   safetensors::add_checksums(metadata, tensors);

@@ -12,6 +12,7 @@
 #include <kestrel/data/transforms/pad.h>
 #include <kestrel/data/transforms/random_flip.h>
 #include <kestrel/data/transforms/resize.h>
+#include <kestrel/engine/records/output_file.h>
 #include <kestrel/engine/tools/browse.h>
 
 #include "../program.h"
@@ -83,8 +84,9 @@ void add_browse(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--set", o->overrides, "change the config: a.b.c=value ...")->take_all();
   command->callback([o] {
+    check_output("browse", o->out, OutputKind::Picture);
     const ConfiguredDataset found = open(*o);
-    write_image(o->out, browse_sheet(*found.dataset, found.pipeline, o->sheet));
+    write_result_picture(o->out, browse_sheet(*found.dataset, found.pipeline, o->sheet));
     console_log().line("wrote " + o->out);
   });
 }

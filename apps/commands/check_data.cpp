@@ -1,8 +1,6 @@
 #include "check_data.h"
 
-#include <cstdio>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,52 +29,37 @@ std::vector<Split> chosen_splits(const std::string& name) {
   return {Split::Train, Split::Val, Split::Test};
 }
 
-/// The parts that are there, each once: val and test may stand in for each other.
-std::vector<Split> distinct_splits(const CheckDataOptions& o) {
-  std::vector<Split> chosen = chosen_splits(o.split);
-  if (o.data == "shapes" || chosen.size() == 1) return chosen;
-  const auto folder = find_dataset(o.data);
-  std::vector<Split> splits;
-  std::vector<Config> seen;
-  std::optional<DataError> first_error;
-  for (const Split split : chosen) {
-    try {
-      Config options = to_config(recognise(folder, split));
-      options.erase("split");
-      if (std::ranges::find(seen, options) != seen.end()) continue;
-      seen.push_back(options);
-      splits.push_back(split);
-    } catch (const DataError& error) {
-      if (!first_error) first_error = error;
-    }
-  }
-  if (splits.empty() && first_error) throw DataError(*first_error);
-  return splits;
-}
-
 void run_check_data(const CheckDataOptions& o) {
   use_threads(o.threads);
   const LogSink log = console_log();
+  const CheckOptions options{.decode = !o.fast, .progress = [&](int64_t done, int64_t total) {
+                               if (!log.progress) return;
+                               log.progress(done == total ? ""
+                                                          : std::to_string(done) + " of " +
+                                                                std::to_string(total) + " images");
+                             }};
   int64_t problems = 0;
-  for (const Split split : distinct_splits(o)) {
-    const auto dataset = open_dataset({.name_or_path = o.data, .split = split, .test_mode = true});
-    const DatasetReport report = check_dataset(
-        *dataset, {.decode = !o.fast, .progress = [&](int64_t done, int64_t total) {
-                     if (!log.progress) return;
-                     log.progress(done == total ? ""
-                                                : std::to_string(done) + " of " +
-                                                      std::to_string(total) + " images");
-                   }});
-    log.line(o.data + ", " + to_string(split) + " (" + dataset->name() + ")");
-    log.line(report_text(*dataset, report));
-    problems += report.problems();
-  }
+  std::string unusable;  // training would not begin
+  check_parts(o.data, chosen_splits(o.split), options, [&](const PartReport& part) {
+    problems += part.problems();
+    const std::string name = o.data + ", " + to_string(part.split);
+    if (part.dataset == nullptr) {
+      log.line(name + " cannot be used:\n  " + part.problem + "\n");
+      if (part.split != Split::Test || o.split == "test") unusable = part.problem;
+      return;
+    }
+    log.line(name + " (" + part.dataset->name() + ")");
+    log.line(report_text(*part.dataset, part.report));
+  });
+  if (!unusable.empty()) throw DataError(unusable);
   if (problems == 0) {
     log.line("Nothing is wrong.");
   } else if (o.strict) {
     fail<DataError>("[check-data] ", o.data, ": ", problems, " problems (see above)");
   } else {
-    log.line(std::to_string(problems) + " problems; what is wrong is left out in training.");
+    log.line(std::to_string(problems) +
+             " problems. What is dropped, missing or corrupt is left out in training; images of "
+             "another size and boxes past the edge are trained on.");
   }
 }
 

@@ -7,9 +7,13 @@
 #include <vector>
 
 #include <kestrel/detection/detectors/base_detector.h>
+#include <kestrel/engine/records/output_file.h>
+#include <kestrel/inference/detector.h>
 #include <kestrel/inference/weights.h>
 #include <kestrel/layers/load_weights.h>
 #include <kestrel/registry/registry.h>
+
+#include "../plugins.h"
 
 namespace kestrel::apps {
 namespace {
@@ -21,6 +25,7 @@ struct ConvertOptions {
   std::string config;
   std::vector<std::string> classes;
   std::string prefix;
+  std::string key;
 };
 
 bool is_pytorch(const std::string& file) {
@@ -50,10 +55,20 @@ void add_config(ModelFile& contents, const ConvertOptions& o) {
   contents.config = Config::load(o.config);
   const Config& model = contents.config.at("model");
   try {
-    build<BaseDetector>(model)->load_state_dict(contents.weights);
+    auto built = build<BaseDetector>(model);
+    const LoadReport report = load_weights(*built, contents.weights);
+    if (!report.prefix.empty()) {
+      contents.notes.push_back("'" + report.prefix + "' was taken off in front of every name");
+      keep_prefix(contents.weights, report.prefix, o.in);
+    }
+    // What detect and test will do with the file.
+    const Detector detector(std::move(built), contents.config, contents.classes);
   } catch (const ModelFileError& error) {
     fail<ModelFileError>("[convert] ", o.in, " is not of the model in ", o.config, ": ",
                          error.what());
+  } catch (const UsageError& error) {
+    fail<UsageError>("[convert] detect and test cannot run what ", o.config,
+                     " describes: ", error.what());
   }
   const Config* head = model.find("bbox_head");
   const Config* count = head ? head->find("num_classes") : nullptr;
@@ -66,7 +81,9 @@ void add_config(ModelFile& contents, const ConvertOptions& o) {
 void convert(const ConvertOptions& o) {
   const bool pytorch = is_pytorch(o.out);
   const std::string names = !o.names.empty() ? o.names : pytorch ? "mmdetection" : "kestrel";
-  ModelFile contents = read_model_file(o.in);
+  const std::filesystem::path sources[] = {o.in, o.config};
+  check_output("convert", o.out, OutputKind::Weights, sources);
+  ModelFile contents = read_model_file(o.in, o.key);
   if (!o.prefix.empty()) keep_prefix(contents.weights, o.prefix, o.in);
   if (!o.classes.empty()) contents.classes = o.classes;
   if (!o.config.empty()) add_config(contents, o);
@@ -77,6 +94,7 @@ void convert(const ConvertOptions& o) {
   std::printf("%s: %zu tensors, %.2f M values, %zu class names; names and layout of %s\n",
               o.out.c_str(), contents.weights.size(), static_cast<double>(values) * 1e-6,
               contents.classes.size(), names.c_str());
+  for (const std::string& note : contents.notes) std::puts(note.c_str());
   if (names == "kestrel" && contents.config.is_null()) {
     std::puts(
         "It does not say of which model: --weights of train can start from it; for detect and test "
@@ -107,6 +125,11 @@ void add_convert(CLI::App& app) {
   command->add_option("--classes", o->classes, "names of the classes, as a,b,c")->delimiter(',');
   command->add_option("--prefix", o->prefix,
                       "take only the tensors whose names begin so, without it: backbone.");
+  command->add_option(
+      "--key", o->key,
+      "which of several sets of weights in a .pth: ema, net, model_state_dict, ...; 'ema_*': those "
+      "that MMDetection 2's EMAHook left beside the others [state_dict, model, or the only one]");
+  add_plugin_option(*command);
   command->callback([o] { convert(*o); });
 }
 

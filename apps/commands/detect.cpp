@@ -5,15 +5,20 @@
 #include <filesystem>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <kestrel/data/file.h>
 #include <kestrel/detection/evaluation/coco_results.h>
+#include <kestrel/engine/records/output_file.h>
 #include <kestrel/engine/records/pictures.h>
 #include <kestrel/engine/records/run_folder.h>
 #include <kestrel/inference/detector.h>
 #include <kestrel/kernels/log.h>
 
+#include "../plugins.h"
 #include "../program.h"
 #include "../run_options.h"
 
@@ -21,6 +26,8 @@ namespace kestrel::apps {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kResultsName = "coco_results.json";
 
 struct Options {
   std::string weights;
@@ -32,10 +39,25 @@ struct Options {
   bool amp = false;
 };
 
+/// Files of kinds that are not read: "3 pictures ... are left out: a.heic, b.gif, c.gif".
+void tell_of_others(const std::string& folder, std::vector<std::string> names) {
+  constexpr size_t kMostNamed = 5;
+  if (names.empty()) return;
+  std::ranges::sort(names);
+  std::string text = "[detect] " + folder + ": " + std::to_string(names.size()) +
+                     (names.size() == 1 ? " picture of a kind that is not read is left out: "
+                                        : " pictures of kinds that are not read are left out: ");
+  for (size_t i = 0; i < std::min(names.size(), kMostNamed); ++i) {
+    text += (i > 0 ? ", " : "") + names[i];
+  }
+  if (names.size() > kMostNamed) {
+    text += " and " + std::to_string(names.size() - kMostNamed) + " more";
+  }
+  warn(text + "; convert them to JPEG or PNG");
+}
+
 /// The pictures that the sources name; of a directory all in it.
 std::vector<fs::path> pictures_of(const std::vector<std::string>& sources) {
-  static const std::set<std::string> kExtensions = {".jpg", ".jpeg", ".png", ".bmp",
-                                                    ".tga", ".ppm",  ".pgm"};
   std::vector<fs::path> files;
   for (const std::string& source : sources) {
     if (!fs::is_directory(source)) {
@@ -43,14 +65,19 @@ std::vector<fs::path> pictures_of(const std::vector<std::string>& sources) {
       continue;
     }
     const size_t before = files.size();
+    std::vector<std::string> others;
     for (const auto& entry : fs::directory_iterator(source)) {
-      std::string extension = entry.path().extension().string();
-      std::ranges::transform(extension, extension.begin(),
-                             [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      if (kExtensions.contains(extension)) files.push_back(entry.path());
+      if (has_picture_name(entry.path())) files.push_back(entry.path());
+      if (has_unread_picture_name(entry.path())) {
+        others.push_back(entry.path().filename().string());
+      }
     }
+    tell_of_others(source, std::move(others));
     if (files.size() == before) {
-      fail<DataError>("[detect] ", source, " has no pictures (.jpg, .png, .bmp, .tga, .ppm)");
+      fail<DataError>(
+          "[detect] ", source,
+          " has no pictures (.jpg, .png, .webp, .tif, .bmp, .tga, .ppm); folders in it are "
+          "not looked into");
     }
     std::sort(files.begin() + static_cast<std::ptrdiff_t>(before), files.end());
   }
@@ -66,15 +93,33 @@ fs::path output_name(const fs::path& source, std::set<std::string>& taken) {
   return name + ".jpg";
 }
 
+/// Where the annotated pictures go; none of them may take the place of what was not made here.
+std::vector<fs::path> outputs_for(const std::vector<fs::path>& files, const fs::path& out) {
+  if (holds_run(out)) {
+    fail<UsageError>("[detect] --out ", out.string(),
+                     " is the folder of a training run; choose another");
+  }
+  std::vector<fs::path> outputs;
+  std::set<std::string> taken;
+  for (const fs::path& file : files) outputs.push_back(out / output_name(file, taken));
+  for (const fs::path& output : outputs) {
+    check_output("detect", output, OutputKind::Picture, files);
+  }
+  check_output("detect", out / kResultsName, OutputKind::Results, files);
+  return outputs;
+}
+
 void detect(const Options& o) {
   use_threads(o.threads);
   const std::vector<fs::path> files = pictures_of(o.sources);
+  if (!o.out.empty()) outputs_for(files, o.out);  // before anything is made
   Detector detector =
       Detector::load(o.weights, {.device = parse_device(o.device), .bfloat16 = o.amp});
-  const fs::path out = o.out.empty() ? next_run_folder("detect") : fs::path(o.out);
-  fs::create_directories(out);
+  const RunFolder folder =
+      o.out.empty() ? RunFolder::make_next("detect") : RunFolder::open(o.out, true);
+  const fs::path& out = folder.path();
+  const std::vector<fs::path> outputs = outputs_for(files, out);
   std::vector<CocoEvalDetection> results;
-  std::set<std::string> taken;
   DetectTimes total;
   int64_t count = 0;
   int64_t unreadable = 0;
@@ -102,7 +147,7 @@ void detect(const Options& o) {
       result.bbox = {object.box.x1, object.box.y1, object.box.width(), object.box.height()};
       results.push_back(std::move(result));
     }
-    write_image(out / output_name(files[i], taken), draw_boxes(image, boxes));
+    write_result_picture(outputs[i], draw_boxes(image, boxes));
     std::printf("%s: %zu object%s\n", files[i].c_str(), objects.size(),
                 objects.size() == 1 ? "" : "s");
     ++count;
@@ -111,8 +156,12 @@ void detect(const Options& o) {
     total.inference += times.inference;
     total.postprocess += times.postprocess;
   }
-  if (count == 0) fail<DataError>("[detect] none of ", files.size(), " pictures could be read");
-  write_coco_results(out / "coco_results.json", results);
+  if (count == 0) {
+    fail<DataError>("[detect] none of ", files.size(), " pictures could be read; the first is ",
+                    files.front().string());
+  }
+  const std::string text = coco_results_json(results);
+  write_file("detect", out / kResultsName, std::as_bytes(std::span(text)));
   const auto timed =
       static_cast<double>(std::max<int64_t>(1, files.size() > 1 ? count - 1 : count));
   std::printf("%.1f ms pre-processing, %.1f ms inference, %.1f ms post-processing per image; %s\n",
@@ -145,6 +194,7 @@ void add_detect(CLI::App& app) {
   command->add_option("--device", o->device, "cpu, cuda or cuda:N")->capture_default_str();
   command->add_option("--threads", o->threads, "CPU threads; 0: all cores");
   command->add_flag("--amp", o->amp, "compute in bfloat16");
+  add_plugin_option(*command);
   command->callback([o] { detect(*o); });
 }
 

@@ -4,13 +4,18 @@
 #include <memory>
 #include <string>
 
+#include <span>
+
 #include <kestrel/data/datasets/coco_truths.h>
 #include <kestrel/data/datasets/open.h>
+#include <kestrel/data/file.h>
 #include <kestrel/detection/detectors/base_detector.h>
 #include <kestrel/detection/evaluation/coco_results.h>
 #include <kestrel/engine/evaluate.h>
+#include <kestrel/engine/records/output_file.h>
 #include <kestrel/inference/detector.h>
 
+#include "../plugins.h"
 #include "../program.h"
 #include "../run_options.h"
 
@@ -44,8 +49,10 @@ void add_test(CLI::App& app) {
   command->add_option("--workers", o->workers, "threads that read images")->capture_default_str();
   command->add_flag("--amp", o->amp, "compute in bfloat16");
   command->add_flag("--strict", o->strict, "stop at the first image or annotation that is wrong");
+  add_plugin_option(*command);
   command->callback([o] {
     use_threads(o->threads);
+    if (!o->results.empty()) check_output("test", o->results, OutputKind::Results);
     const Device device = parse_device(o->device);
     Detector detector = Detector::load(o->weights, {.device = device, .bfloat16 = o->amp});
     OpenDatasetOptions open{.name_or_path = o->data, .classes = detector.classes()};
@@ -53,10 +60,6 @@ void add_test(CLI::App& app) {
     open.test_mode = true;
     open.strict = o->strict;
     const auto dataset = open_dataset(open);
-    if (dataset->class_names() != detector.classes()) {
-      fail<UsageError>("[test] the model's classes are not those of ", o->data,
-                       ", or in another order");
-    }
     const Pipeline pipeline(detector.config().at("data").at("test").at("pipeline"));
     const LogSink log = console_log();
     const auto found = detect_all(
@@ -73,7 +76,8 @@ void add_test(CLI::App& app) {
     const CocoEvalResult result = evaluate_coco(coco_truths(*dataset), found, CocoMetric::kBbox);
     std::fputs((coco_summary(result) + coco_class_table(result)).c_str(), stdout);
     if (o->results.empty()) return;
-    write_coco_results(o->results, found);
+    const std::string text = coco_results_json(found, CocoMetric::kBbox, coco_ids(*dataset));
+    write_file("test", o->results, std::as_bytes(std::span(text)));
   });
 }
 

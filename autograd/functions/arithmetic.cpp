@@ -1,121 +1,106 @@
 #include <kestrel/autograd/functions/arithmetic.h>
 
-#include <kestrel/kernels/elementwise.h>
+#include <kestrel/autograd/functions/tensor_ops.h>
+#include <kestrel/kernels/common/binary_checks.h>
 
 namespace kestrel::autograd {
 namespace {
 
-/// Memory for the gradient of an elementwise function: that of its output's where nobody else looks
-/// at it.
-Tensor reuse(Tensor& grad) {
-  return grad.unique() ? grad : Tensor::empty_like(grad);
+/// The operands' gradients from those of the shape of the result.
+std::vector<Tensor> sums_to(const Tensor& grad_a, const Tensor& grad_b, const Shape& a,
+                            const Shape& b) {
+  return {grad_a ? sum_to(grad_a, a) : Tensor(), grad_b ? sum_to(grad_b, b) : Tensor()};
 }
 
-void check_equal(const char* op, const Variable& a, const Variable& b) {
-  KESTREL_CHECK(a.shape() == b.shape() && a.dtype() == b.dtype(), "[", op, "] ", a.dtype(),
-                a.shape(), " and ", b.dtype(), b.shape(), " differ");
-}
-
-Tensor product(const Tensor& a, const Tensor& b) {
-  Tensor result = Tensor::empty_like(a);
-  run(a.device(), cpu::multiply, gpu::multiply, a.view(), b.view(), result.view());
-  return result;
-}
-
-Tensor scaled(const Tensor& x, double factor, double offset = 0) {
-  Tensor result = Tensor::empty_like(x);
-  run(x.device(), cpu::affine, gpu::affine, x.view(), factor, offset, result.view());
-  return result;
-}
-
-Variable scaled_sum(const char* op, const Variable& x, double factor) {
-  Tensor total = Tensor::empty({}, x.dtype(), x.device());
-  run(x.device(), cpu::sum, gpu::sum, x.view(), total.view());
-  if (factor != 1) total = scaled(total, factor);
-  return record(op, {x}, std::move(total),
-                [shape = x.shape(), factor](std::span<Tensor> grads, const NeedsGrad&) {
-                  Tensor grad = Tensor::empty(shape, grads[0].dtype(), grads[0].device());
-                  run(grad.device(), cpu::broadcast, gpu::broadcast, grads[0].cview(), factor,
-                      grad.view());
-                  return std::vector<Tensor>{grad};
+Variable binary(const char* name, BinaryOp op, const Variable& a, const Variable& b) {
+  check_same_device(name, a.data(), b.data());
+  Tensor result = Tensor::empty(broadcast_shape(name, a.shape(), b.shape()), a.dtype(), a.device());
+  run(a.device(), cpu::binary_forward, gpu::binary_forward, op, a.view(), b.view(), result.view());
+  return record(name, {a, b}, std::move(result),
+                [op, a = a.data(), b = b.data()](std::span<Tensor> grads, const NeedsGrad& needs) {
+                  const Tensor& grad = grads[0];
+                  const auto room = [&](bool needed) {
+                    return needed ? Tensor::empty_like(grad) : Tensor();
+                  };
+                  Tensor grad_a = room(needs[0]), grad_b = room(needs[1]);
+                  run(grad.device(), cpu::binary_backward, gpu::binary_backward, op, a.view(),
+                      b.view(), grad.cview(), grad_a.view(), grad_b.view());
+                  return sums_to(grad_a, grad_b, a.shape(), b.shape());
                 });
+}
+
+/// a + sign * b, whose gradients need neither.
+Variable sum_of(const char* name, BinaryOp op, double sign, const Variable& a, const Variable& b) {
+  check_same_device(name, a.data(), b.data());
+  return record(
+      name, {a, b}, joined(op, a.data(), b.data()),
+      [sign, a = a.shape(), b = b.shape()](std::span<Tensor> grads, const NeedsGrad& needs) {
+        Tensor grad_a, grad_b;
+        if (needs[0]) grad_a = sum_to(grads[0], a);
+        if (needs[1]) {
+          grad_b = sum_to(grads[0], b);
+          if (sign != 1) grad_b = mapped(grad_b, {UnaryOp::Affine, sign, 0});
+        }
+        return std::vector<Tensor>{grad_a, grad_b};
+      });
 }
 
 }  // namespace
 
 Variable add(const Variable& a, const Variable& b) {
-  check_equal("add", a, b);
-  Tensor result = Tensor::empty_like(a.data());
-  run(a.device(), cpu::add, gpu::add, a.view(), b.view(), result.view());
-  return record("add", {a, b}, std::move(result), [](std::span<Tensor> grads, const NeedsGrad&) {
-    return std::vector<Tensor>{grads[0], grads[0]};
-  });
+  return sum_of("add", BinaryOp::Add, 1, a, b);
 }
-
 Variable subtract(const Variable& a, const Variable& b) {
-  check_equal("subtract", a, b);
-  Tensor result = Tensor::empty_like(a.data());
-  run(a.device(), cpu::subtract, gpu::subtract, a.view(), b.view(), result.view());
-  return record("subtract", {a, b}, std::move(result),
-                [](std::span<Tensor> grads, const NeedsGrad& needs) {
-                  std::vector<Tensor> result_grads{grads[0], Tensor()};
-                  if (needs[1]) result_grads[1] = scaled(grads[0], -1);
-                  return result_grads;
-                });
+  return sum_of("subtract", BinaryOp::Subtract, -1, a, b);
 }
-
 Variable multiply(const Variable& a, const Variable& b) {
-  check_equal("multiply", a, b);
-  return record("multiply", {a, b}, product(a.data(), b.data()),
-                [a = a.data(), b = b.data()](std::span<Tensor> grads, const NeedsGrad& needs) {
-                  std::vector<Tensor> result(2);
-                  if (needs[0]) result[0] = product(grads[0], b);
-                  if (needs[1]) result[1] = product(grads[0], a);
-                  return result;
-                });
+  return binary("multiply", BinaryOp::Multiply, a, b);
+}
+Variable divide(const Variable& a, const Variable& b) {
+  return binary("divide", BinaryOp::Divide, a, b);
+}
+Variable minimum(const Variable& a, const Variable& b) {
+  return binary("minimum", BinaryOp::Minimum, a, b);
+}
+Variable maximum(const Variable& a, const Variable& b) {
+  return binary("maximum", BinaryOp::Maximum, a, b);
+}
+Variable pow(const Variable& a, const Variable& b) {
+  return binary("pow", BinaryOp::Pow, a, b);
+}
+Variable atan2(const Variable& y, const Variable& x) {
+  return binary("atan2", BinaryOp::Atan2, y, x);
 }
 
-Variable scale(const Variable& x, double factor) {
-  return record("scale", {x}, scaled(x.data(), factor),
-                [factor](std::span<Tensor> grads, const NeedsGrad&) {
-                  return std::vector<Tensor>{scaled(grads[0], factor)};
-                });
-}
-
-Variable add_scalar(const Variable& x, double value) {
+Variable where(const Tensor& mask, const Variable& a, const Variable& b) {
+  check_same_device("where", a.data(), b.data());
+  check_same_device("where", a.data(), mask);
+  const Shape shape = where_shape(mask.shape(), a.shape(), b.shape());
+  const auto choose = [mask, shape](const Tensor& yes, const Tensor& no) {
+    Tensor result = Tensor::empty(shape, yes.dtype(), yes.device());
+    run(yes.device(), cpu::where, gpu::where, mask.view(), yes.view(), no.view(), result.view());
+    return result;
+  };
   return record(
-      "add_scalar", {x}, scaled(x.data(), 1, value),
-      [](std::span<Tensor> grads, const NeedsGrad&) { return std::vector<Tensor>{grads[0]}; });
+      "where", {a, b}, choose(a.data(), b.data()),
+      [choose, a = a.shape(), b = b.shape()](std::span<Tensor> grads, const NeedsGrad& needs) {
+        const Tensor& grad = grads[0];
+        const Tensor zero = Tensor::zeros({}, grad.dtype(), grad.device());
+        return sums_to(needs[0] ? choose(grad, zero) : Tensor(),
+                       needs[1] ? choose(zero, grad) : Tensor(), a, b);
+      });
 }
 
-Variable relu(const Variable& x) {
-  Tensor y = Tensor::empty_like(x.data());
-  run(x.device(), cpu::relu_forward, gpu::relu_forward, x.view(), y.view());
-  return record("relu", {x}, y, [y](std::span<Tensor> grads, const NeedsGrad&) {
-    Tensor grad = reuse(grads[0]);
-    run(y.device(), cpu::relu_backward, gpu::relu_backward, y.view(), grads[0].cview(),
-        grad.view());
-    return std::vector<Tensor>{grad};
-  });
+Tensor compare(CompareOp op, const Tensor& a, const Tensor& b) {
+  check_same_device("compare", a, b);
+  Tensor mask =
+      Tensor::empty(broadcast_shape("compare", a.shape(), b.shape()), DType::Bool, a.device());
+  run(a.device(), cpu::compare, gpu::compare, op, a.view(), b.view(), mask.view());
+  return mask;
 }
 
-Variable sigmoid(const Variable& x) {
-  Tensor y = Tensor::empty_like(x.data());
-  run(x.device(), cpu::sigmoid_forward, gpu::sigmoid_forward, x.view(), y.view());
-  return record("sigmoid", {x}, y, [y](std::span<Tensor> grads, const NeedsGrad&) {
-    Tensor grad = reuse(grads[0]);
-    run(y.device(), cpu::sigmoid_backward, gpu::sigmoid_backward, y.view(), grads[0].cview(),
-        grad.view());
-    return std::vector<Tensor>{grad};
-  });
-}
-
-Variable sum(const Variable& x) {
-  return scaled_sum("sum", x, 1);
-}
-
-Variable mean(const Variable& x) {
-  return scaled_sum("mean", x, 1 / static_cast<double>(x.numel()));
+Tensor compare(CompareOp op, const Tensor& a, double b) {
+  return compare(op, a, Tensor::full({}, b, a.dtype(), a.device()));
 }
 
 }  // namespace kestrel::autograd

@@ -1,7 +1,7 @@
 #include <kestrel/autograd/functions/conv2d.h>
 
 #include <kestrel/kernels/channels.h>
-#include <kestrel/kernels/elementwise.h>
+#include <kestrel/kernels/unary.h>
 
 namespace kestrel::autograd {
 namespace {
@@ -19,8 +19,8 @@ DType compute_dtype(const Variable& x) {
 /// Gradient of what came before the ReLU, in the memory of `grad` where nobody else has it.
 Tensor through_relu(const Tensor& output, Tensor grad) {
   Tensor masked = grad.unique() ? grad : Tensor::empty_like(grad);
-  run(grad.device(), cpu::relu_backward, gpu::relu_backward, output.view(), grad.cview(),
-      masked.view());
+  run(grad.device(), cpu::unary_backward, gpu::unary_backward, output.view(), grad.cview(),
+      masked.view(), UnaryParams{UnaryOp::Relu});
   return masked;
 }
 
@@ -32,6 +32,8 @@ Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
   KESTREL_CHECK(weight.data().dims() == 4, "[conv2d] weight must be (O, kh, kw, C / groups), got ",
                 weight.shape());
   check_same_device("conv2d", x.data(), weight.data());
+  KESTREL_CHECK(!params.weight_scale || !x.device().is_cuda(),
+                "[conv2d] weight_scale is the CPU's");
   const DType dtype = compute_dtype(x);
   const Tensor input = x.data().to(dtype);
   const Tensor kernel = weight.data().to(dtype);

@@ -1,7 +1,7 @@
 #include <kestrel/autograd/functions/cross_entropy.h>
 
+#include <kestrel/autograd/functions/tensor_ops.h>
 #include <kestrel/kernels/cross_entropy.h>
-#include <kestrel/kernels/elementwise.h>
 
 namespace kestrel::autograd {
 namespace {
@@ -18,10 +18,8 @@ double factor_of(const Tensor& losses, const CrossEntropyOptions& options) {
 }
 
 Tensor reduce(const Tensor& losses, double factor) {
-  Tensor total = Tensor::empty({}, losses.dtype(), losses.device());
-  run(losses.device(), cpu::sum, gpu::sum, losses.view(), total.view());
-  run(losses.device(), cpu::affine, gpu::affine, total.cview(), factor, 0.0, total.view());
-  return total;
+  const std::vector<bool> all(static_cast<size_t>(losses.dims()), true);
+  return sum_over(losses, all, factor).reshape({});
 }
 
 void check_logits(const char* op, const Variable& logits) {

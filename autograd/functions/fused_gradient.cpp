@@ -1,6 +1,6 @@
 #include <kestrel/autograd/functions/fused_gradient.h>
 
-#include <kestrel/kernels/elementwise.h>
+#include <kestrel/kernels/scale.h>
 
 namespace kestrel::autograd {
 

@@ -2,51 +2,82 @@
 
 #include <algorithm>
 
+#include <kestrel/kernels/binary.h>
 #include <kestrel/kernels/copy.h>
-#include <kestrel/kernels/elementwise.h>
 #include <kestrel/kernels/optimizer.h>
 #include <kestrel/kernels/random.h>
 #include <kestrel/kernels/rows.h>
+#include <kestrel/kernels/scale.h>
+#include <kestrel/kernels/strided_copy.h>
+#include <kestrel/kernels/unary.h>
 
 #include "job.h"
 
 namespace kestrel::bench {
 namespace {
 
-Job relu(const Spec& s, Device device) {
+/// A function of every element, or its gradient.
+template <UnaryOp op, bool backward = false>
+Job unary(const Spec& s, Device device) {
+  const UnaryParams params{op, 2, 0.5};
   const Tensor x = normal(map_of(s), s.dtype, device);
   Tensor y = Tensor::empty(x.shape(), s.dtype, device);
-  return {[=]() mutable { run(device, cpu::relu_forward, gpu::relu_forward, x.view(), y.view()); },
-          0, bytes_of({x, y})};
-}
-
-using CpuJoin = void (*)(ConstView, ConstView, View);
-using GpuJoin = void (*)(ConstView, ConstView, View, Stream);
-
-/// Two maps joined element by element.
-template <CpuJoin on_cpu, GpuJoin on_gpu>
-Job join(const Spec& s, Device device) {
-  const Tensor a = normal(map_of(s), s.dtype, device);
-  const Tensor b = normal(map_of(s), s.dtype, device);
-  Tensor y = Tensor::empty(a.shape(), s.dtype, device);
-  return {[=]() mutable { run(device, on_cpu, on_gpu, a.view(), b.view(), y.view()); }, 0,
-          bytes_of({a, b, y})};
-}
-
-Job affine(const Spec& s, Device device) {
-  const Tensor x = normal(map_of(s), s.dtype, device);
-  Tensor y = Tensor::empty(x.shape(), s.dtype, device);
-  return {[=]() mutable { run(device, cpu::affine, gpu::affine, x.view(), 2.0, 0.5, y.view()); }, 0,
-          bytes_of({x, y})};
-}
-
-Job sigmoid(const Spec& s, Device device) {
-  const Tensor x = normal(map_of(s), s.dtype, device);
-  Tensor y = Tensor::empty(x.shape(), s.dtype, device);
+  if constexpr (backward) {
+    const Tensor grad = normal(map_of(s), s.dtype, device);
+    return {[=]() mutable {
+              run(device, cpu::unary_backward, gpu::unary_backward, x.view(), grad.view(), y.view(),
+                  params);
+            },
+            0, bytes_of({x, grad, y})};
+  }
   return {[=]() mutable {
-            run(device, cpu::sigmoid_forward, gpu::sigmoid_forward, x.view(), y.view());
+            run(device, cpu::unary_forward, gpu::unary_forward, x.view(), y.view(), params);
           },
           0, bytes_of({x, y})};
+}
+
+/// Two maps joined element by element, or a map and a value for each of its channels.
+template <BinaryOp op, bool broadcast = false>
+Job binary(const Spec& s, Device device) {
+  const Tensor a = normal(map_of(s), s.dtype, device);
+  const Tensor b = normal(broadcast ? Shape{s["c"]} : map_of(s), s.dtype, device);
+  Tensor y = Tensor::empty(a.shape(), s.dtype, device);
+  return {[=]() mutable {
+            run(device, cpu::binary_forward, gpu::binary_forward, op, a.view(), b.view(), y.view());
+          },
+          0, bytes_of({a, b, y})};
+}
+
+/// Both gradients of a product.
+Job multiply_backward(const Spec& s, Device device) {
+  const Tensor a = normal(map_of(s), s.dtype, device), b = normal(map_of(s), s.dtype, device);
+  const Tensor grad = normal(map_of(s), s.dtype, device);
+  Tensor grad_a = Tensor::empty(a.shape(), s.dtype, device), grad_b = Tensor::empty_like(grad_a);
+  return {[=]() mutable {
+            run(device, cpu::binary_backward, gpu::binary_backward, BinaryOp::Multiply, a.view(),
+                b.view(), grad.view(), grad_a.view(), grad_b.view());
+          },
+          0, bytes_of({a, b, grad, grad_a, grad_b})};
+}
+
+Job compare(const Spec& s, Device device) {
+  const Tensor a = normal(map_of(s), s.dtype, device), b = normal(map_of(s), s.dtype, device);
+  Tensor mask = Tensor::empty(a.shape(), DType::Bool, device);
+  return {[=]() mutable {
+            run(device, cpu::compare, gpu::compare, CompareOp::Greater, a.view(), b.view(),
+                mask.view());
+          },
+          0, bytes_of({a, b, mask})};
+}
+
+Job where(const Spec& s, Device device) {
+  const Tensor a = normal(map_of(s), s.dtype, device), b = normal(map_of(s), s.dtype, device);
+  Tensor mask = Tensor::empty(a.shape(), DType::Bool, device), y = Tensor::empty_like(a);
+  mask.fill(1);
+  return {[=]() mutable {
+            run(device, cpu::where, gpu::where, mask.view(), a.view(), b.view(), y.view());
+          },
+          0, bytes_of({mask, a, y})};
 }
 
 Job cast_to_bfloat16(const Spec& s, Device device) {
@@ -63,20 +94,6 @@ Job scale(const Spec& s, Device device) {
   Tensor y = Tensor::empty(x.shape(), s.dtype, device);
   return {[=]() mutable { run(device, cpu::scale, gpu::scale, x.view(), factor.view(), y.view()); },
           0, bytes_of({x, y})};
-}
-
-Job sum(const Spec& s, Device device) {
-  const Tensor x = normal(map_of(s), s.dtype, device);
-  Tensor y = Tensor::empty({}, s.dtype, device);
-  return {[=]() mutable { run(device, cpu::sum, gpu::sum, x.view(), y.view()); }, 0, bytes_of({x})};
-}
-
-/// The gradient of a sum.
-Job broadcast(const Spec& s, Device device) {
-  const Tensor x = Tensor::full({}, 1, s.dtype, device);
-  Tensor y = Tensor::empty(map_of(s), s.dtype, device);
-  return {[=]() mutable { run(device, cpu::broadcast, gpu::broadcast, x.view(), 2.0, y.view()); },
-          0, bytes_of({y})};
 }
 
 Job fill(const Spec& s, Device device) {
@@ -104,10 +121,11 @@ Job random_normal(const Spec& s, Device device) {
 Job concatenate(const Spec& s, Device device) {
   const Tensor x = normal(map_of(s), s.dtype, device);
   Tensor y = Tensor::empty({s["n"], s["h"], s["w"], 2 * s["c"]}, s.dtype, device);
-  const int64_t pixels = s["n"] * s["h"] * s["w"];
+  Walk walk{.to_start = s["c"]};
+  walk.add(s["n"] * s["h"] * s["w"], s["c"], 2 * s["c"]);
+  walk.add(s["c"], 1, 1);
   return {[=]() mutable {
-            run(device, cpu::copy_blocks, gpu::copy_blocks, x.view(), Blocks{0, s["c"]}, y.view(),
-                Blocks{s["c"], 2 * s["c"]}, pixels, s["c"]);
+            run(device, cpu::strided_copy, gpu::strided_copy, x.view(), y.view(), walk);
           },
           0, 2 * bytes_of({x})};
 }
@@ -228,17 +246,26 @@ Job clip_grad_norm(const Spec& s, Device device) {
 }  // namespace
 
 Operators elementwise_operators() {
-  return {{"relu", relu},
-          {"relu_backward", join<cpu::relu_backward, gpu::relu_backward>},
-          {"sigmoid", sigmoid},
-          {"sigmoid_backward", join<cpu::sigmoid_backward, gpu::sigmoid_backward>},
-          {"add", join<cpu::add, gpu::add>},
-          {"subtract", join<cpu::subtract, gpu::subtract>},
-          {"multiply", join<cpu::multiply, gpu::multiply>},
-          {"affine", affine},
+  return {{"relu", unary<UnaryOp::Relu>},
+          {"relu_backward", unary<UnaryOp::Relu, true>},
+          {"sigmoid", unary<UnaryOp::Sigmoid>},
+          {"sigmoid_backward", unary<UnaryOp::Sigmoid, true>},
+          {"exp", unary<UnaryOp::Exp>},
+          {"silu", unary<UnaryOp::Silu>},
+          {"silu_backward", unary<UnaryOp::Silu, true>},
+          {"gelu", unary<UnaryOp::Gelu>},
+          {"mish", unary<UnaryOp::Mish>},
+          {"hswish", unary<UnaryOp::Hswish>},
+          {"affine", unary<UnaryOp::Affine>},
+          {"add", binary<BinaryOp::Add>},
+          {"subtract", binary<BinaryOp::Subtract>},
+          {"multiply", binary<BinaryOp::Multiply>},
+          {"multiply_channels", binary<BinaryOp::Multiply, true>},
+          {"multiply_backward", multiply_backward},
+          {"maximum", binary<BinaryOp::Maximum>},
+          {"compare", compare},
+          {"where", where},
           {"scale", scale},
-          {"sum", sum},
-          {"broadcast", broadcast},
           {"fill", fill},
           {"cast_to_bfloat16", cast_to_bfloat16},
           {"random_uniform", random_uniform},

@@ -55,6 +55,7 @@ const Operators& operators() {
     result.merge(feature_map_operators());
     result.merge(detection_operators());
     result.merge(region_operators());
+    result.merge(reduction_operators());
     return result;
   }();
   return all;

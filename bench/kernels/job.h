@@ -39,6 +39,7 @@ Operators elementwise_operators();
 Operators feature_map_operators();
 Operators detection_operators();
 Operators region_operators();
+Operators reduction_operators();
 
 /// All of them.
 const Operators& operators();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <hwy/targets.h>
 #include <nlohmann/json.hpp>
 
 #include <kestrel/kernels/device.h>
@@ -26,6 +27,7 @@ struct Options {
   std::vector<std::string> lines;
   std::string filter;
   std::string device = "cpu";
+  std::string vectors = "best";
   std::string json;
   int threads = num_threads();
   double seconds = 0.5;
@@ -161,6 +163,9 @@ int run(int argc, char** argv) {
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
   app.add_option("--threads", options.threads, "Threads of the CPU")->capture_default_str();
+  app.add_option("--vectors", options.vectors, "Of the CPU: best or avx2, also where it has better")
+      ->check(CLI::IsMember({"best", "avx2"}))
+      ->capture_default_str();
   app.add_option("--seconds", options.seconds, "Time per case")->capture_default_str();
   app.add_option("--peak-scale", options.peak_scale, "Length of the measurement of the limits");
   app.add_option("--json", options.json, "Also write this file");
@@ -168,6 +173,7 @@ int run(int argc, char** argv) {
   app.add_flag("--once", options.once, "Run each case once and time nothing: for a profiler");
   CLI11_PARSE(app, argc, argv);
   set_num_threads(options.threads);
+  if (options.vectors == "avx2") hwy::DisableTargets(HWY_AVX3 | HWY_AVX3_DL);
   try {
     if (options.serve) {
       serve(options);

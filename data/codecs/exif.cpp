@@ -52,6 +52,14 @@ int tiff_orientation(const uint8_t* data, size_t size) {
 
 }  // namespace
 
+int orientation_of_exif(Bytes exif) {
+  const auto* data = reinterpret_cast<const uint8_t*>(exif.data());
+  constexpr size_t kName = 6;
+  const bool named = exif.size() >= kName && std::memcmp(data, "Exif\0\0", kName) == 0;
+  const size_t begin = named ? kName : 0;
+  return tiff_orientation(data + begin, exif.size() - begin);
+}
+
 int exif_orientation(Bytes jpeg) {
   const auto* data = reinterpret_cast<const uint8_t*>(jpeg.data());
   const TiffReader file(data, jpeg.size());
@@ -67,7 +75,7 @@ int exif_orientation(Bytes jpeg) {
     if (length < 2 || !file.has(at + 2, length)) return 1;
     const uint8_t* body = data + at + 4;
     if (marker == 0xE1 && length >= 8 && std::memcmp(body, "Exif\0\0", 6) == 0) {
-      return tiff_orientation(body + 6, length - 8);
+      return orientation_of_exif(jpeg.subspan(at + 4, length - 2));
     }
     at += 2 + length;
   }

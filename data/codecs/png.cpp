@@ -1,8 +1,11 @@
 #include <png.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstring>
+#include <fstream>
 #include <string>
+#include <utility>
 
 #include <kestrel/data/codecs/codecs.h>
 #include <kestrel/kernels/error.h>
@@ -81,6 +84,37 @@ void open(ReadState& state, Bytes bytes, std::string_view name) {
   check_size(state.height, state.width, name);
 }
 
+/// The orientation that a chunk eXIf gives; read(place, count) gives at most so many bytes of the
+/// file. It may come before the pixels or behind them.
+template <class Read>
+int find_orientation(const Read& read) {
+  constexpr size_t kSignature = 8, kChunkHeader = 8, kCrc = 4, kMostExif = 64 << 10;
+  for (uint64_t at = kSignature;;) {
+    const auto header = read(at, kChunkHeader);
+    if (header.size() < kChunkHeader) return 1;
+    const auto* bytes = reinterpret_cast<const unsigned char*>(header.data());
+    const uint64_t length = png_get_uint_32(bytes);
+    if (std::memcmp(bytes + 4, "eXIf", 4) == 0) {
+      const auto exif = read(at + kChunkHeader, std::min<uint64_t>(length, kMostExif));
+      return orientation_of_exif(Bytes(exif));
+    }
+    if (std::memcmp(bytes + 4, "IEND", 4) == 0) return 1;
+    at += kChunkHeader + length + kCrc;
+  }
+}
+
+int orientation_of(Bytes bytes) {
+  return find_orientation([&](uint64_t at, uint64_t count) {
+    if (at >= bytes.size()) return Bytes();
+    return bytes.subspan(at, std::min<uint64_t>(count, bytes.size() - at));
+  });
+}
+
+ImageSize turned(const ReadState& state, int orientation) {
+  if (orientation >= 5) return {state.width, state.height};
+  return {state.height, state.width};
+}
+
 struct WriteState {
   png_structp png = nullptr;
   png_infop info = nullptr;
@@ -122,7 +156,22 @@ bool is_png(Bytes bytes) {
 ImageSize png_size(Bytes bytes, std::string_view name) {
   ReadState state;
   open(state, bytes, name);
-  return {state.height, state.width};
+  return turned(state, orientation_of(bytes));
+}
+
+ImageSize png_size(const std::filesystem::path& path, Bytes start) {
+  ReadState state;
+  open(state, start, path.string());
+  std::ifstream file(path, std::ios::binary);
+  return turned(state, find_orientation([&](uint64_t at, uint64_t count) {
+                  std::vector<std::byte> bytes(count);
+                  file.clear();
+                  file.seekg(static_cast<std::streamoff>(at));
+                  file.read(reinterpret_cast<char*>(bytes.data()),
+                            static_cast<std::streamsize>(count));
+                  bytes.resize(static_cast<size_t>(file.gcount()));
+                  return bytes;
+                }));
 }
 
 Image decode_png(Bytes bytes, std::string_view name) {
@@ -133,7 +182,7 @@ Image decode_png(Bytes bytes, std::string_view name) {
   if (!read_pixels(state)) {
     fail<DataError>("[image] ", name, ": PNG does not decode: ", state.reason);
   }
-  return image;
+  return apply_orientation(std::move(image), orientation_of(bytes));
 }
 
 }  // namespace codecs

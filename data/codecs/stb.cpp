@@ -12,7 +12,6 @@
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_BMP
 #define STBI_ONLY_TGA
-#define STBI_ONLY_PNM
 #define STBI_NO_STDIO
 #define STBI_MAX_DIMENSIONS (1 << 20)
 #include <stb/stb_image.h>
@@ -32,33 +31,8 @@ uint8_t byte(Bytes bytes, size_t at) {
 double bits_per_pixel(Bytes bytes) {
   const uint8_t first = byte(bytes, 0), second = byte(bytes, 1);
   if (first == 'B' && second == 'M') return byte(bytes, byte(bytes, 14) == 12 ? 24 : 28);
-  if (first == 'P' && (second == '5' || second == '6')) return second == '6' ? 24 : 8;
   const bool runs = byte(bytes, 2) >= 9;  // TGA
   return runs ? 16.0 / 128 : byte(bytes, 16);
-}
-
-// Width, height and the largest value of a PNM's samples. stb_image adds up their digits without an
-// end, and reads beyond the end of samples of 16 bits.
-void check_pnm_header(Bytes bytes, std::string_view name) {
-  constexpr int64_t kMost = 100'000'000;
-  int numbers = 0;
-  int64_t value = -1;  // none is being read
-  bool comment = false;
-  for (size_t at = 2; at <= bytes.size() && numbers < 3; ++at) {
-    const char c = at < bytes.size() ? static_cast<char>(bytes[at]) : ' ';
-    if (!comment && c >= '0' && c <= '9') {
-      value = std::max<int64_t>(value, 0) * 10 + (c - '0');
-      if (value >= kMost)
-        fail<DataError>("[image] ", name, ": a number in its header is too large");
-      continue;
-    }
-    if (value >= 0 && ++numbers == 3 && value > 255) {
-      fail<DataError>("[image] ", name, ": a PNM of 16 bits is not read; convert it to PNG");
-    }
-    value = -1;
-    comment = c == '#' || (comment && c != '\n' && c != '\r');
-  }
-  if (numbers == 1 || numbers == 2) fail<DataError>("[image] ", name, ": its header is cut short");
 }
 
 int length(Bytes bytes, std::string_view name) {
@@ -68,14 +42,13 @@ int length(Bytes bytes, std::string_view name) {
 
 [[noreturn]] void fail_unknown(std::string_view name) {
   const char* reason = stbi_failure_reason();
-  fail<DataError>("[image] ", name, ": not a usable JPEG, PNG, BMP, TGA or PNM: ",
+  fail<DataError>("[image] ", name, ": not a usable JPEG, PNG, WebP, TIFF, BMP, TGA or PNM: ",
                   reason != nullptr ? reason : "unknown format");
 }
 
 }  // namespace
 
 ImageSize stb_size(Bytes bytes, std::string_view name) {
-  if (byte(bytes, 0) == 'P') check_pnm_header(bytes, name);
   int width = 0, height = 0, channels = 0;
   if (!stbi_info_from_memory(unsigned_bytes(bytes), length(bytes, name), &width, &height,
                              &channels)) {

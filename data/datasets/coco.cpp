@@ -3,10 +3,13 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
+#include <unordered_set>
+#include <utility>
 
+#include <kestrel/data/datasets/class_map.h>
 #include <kestrel/data/datasets/coco.h>
 #include <kestrel/data/datasets/coco_index.h>
+#include <kestrel/data/datasets/image_folder.h>
 
 namespace kestrel {
 namespace {
@@ -17,45 +20,48 @@ fs::path join(const std::string& root, const std::string& path) {
   return fs::path(root) / path;  // an absolute path replaces the root
 }
 
-// folder / name, as paths are joined.
-std::string file_in(const std::string& folder, std::string_view name) {
-  if (name.starts_with('/') || folder.empty()) return std::string(name);
-  std::string file;
-  file.reserve(folder.size() + 1 + name.size());
-  file += folder;
-  if (!folder.ends_with('/')) file += '/';
-  return file += name;
-}
-
-// The label of each category of the file, -1 for those that were not asked for.
-std::vector<int64_t> select_classes(const CocoIndex& index, const std::vector<std::string>& classes,
-                                    const std::string& path) {
-  std::vector<std::string> present;
-  std::vector<int64_t> labels;
-  int64_t next = 0;
-  for (size_t i = 0; i < index.categories.size(); ++i) {
-    present.emplace_back(index.category_name(i));
-    const bool chosen =
-        classes.empty() || std::ranges::find(classes, present.back()) != classes.end();
-    labels.push_back(chosen ? next++ : -1);
+/// How the file names of an index become those of files; tells where they are not where they should
+/// be.
+ImagePlace find_place(const CocoIndex& index, const fs::path& folder, const std::string& path,
+                      Complaints& complaints) {
+  constexpr size_t kSample = 20;
+  std::vector<std::string> names;
+  const size_t step = std::max<size_t>(1, index.images.size() / kSample);
+  for (size_t i = 0; i < index.images.size() && names.size() < kSample; i += step) {
+    names.emplace_back(index.image_name(i));
   }
-  if (present.empty()) fail<DataError>("[coco] ", path, ": has no categories");
-  for (const auto& name : classes) {
-    if (std::ranges::find(present, name) == present.end()) {
-      fail<DataError>("[coco] ", path, ": has ", no_such_class(name, present));
+  const auto found = find_images_nearby(names, folder, path);
+  if (!found) return {folder};
+  if (found->form == NameForm::LastPart) {
+    std::unordered_set<std::string> distinct;
+    for (size_t i = 0; i < index.images.size(); ++i) {
+      if (!distinct.insert(in_form(index.image_name(i), found->form)).second) return {folder};
     }
   }
-  return labels;
+  complaints.note(
+      "its images are not where it says, such as ", file_in(folder.string(), names.front()),
+      "; taken: ", file_in(found->folder.string(), in_form(names.front(), found->form)));
+  return *found;
+}
+
+ClassMap map_categories(const CocoIndex& index, const CocoDatasetOptions& options,
+                        const std::string& path, Complaints& complaints) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < index.categories.size(); ++i) names.emplace_back(index.category_name(i));
+  if (names.empty()) fail<DataError>("[coco] ", path, ": has no categories");
+  return map_classes(names, options.classes,
+                     {.where = path, .test_mode = options.test_mode, .tag = "[coco]"}, complaints);
 }
 
 // The size of the picture, also where the annotations do not have it; none where that fails.
+template <class Describe>
 std::optional<ImageSize> size_of(const CocoIndex::Image& image, const std::string& file,
-                                 Complaints& complaints) {
+                                 const Describe& describe, Complaints& complaints) {
   if (image.width > 0 && image.height > 0) return ImageSize{image.height, image.width};
   try {
     return read_image_size(file);
   } catch (const DataError& error) {
-    complaints.dropped("image ", image.id, " has no width and height, and ", error.what());
+    complaints.dropped(describe(), " has no width and height, and ", error.what());
     return std::nullopt;
   }
 }
@@ -89,39 +95,39 @@ CocoDataset::CocoDataset(const CocoDatasetOptions& options) : Dataset("coco") {
   Complaints complaints("[coco] " + path, options.strict);
   const CocoIndex index = load_coco_index(path, options.with_mask, options.index_cache, complaints);
   std::error_code code;
-  if (!fs::is_directory(folder, code)) {
+  const bool is_folder = fs::is_directory(folder, code);
+  const ImagePlace place = find_place(index, folder, path, complaints);
+  if (!is_folder && place.folder == folder) {
     fail<DataError>("[coco] ", folder.string(), ": the folder with the images of ", path,
                     " does not exist");
   }
-  const std::vector<int64_t> labels = select_classes(index, options.classes, path);
-  std::vector<std::string> names;
+  const ClassMap classes = map_categories(index, options, path, complaints);
   std::vector<int64_t> ids;
-  for (size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] < 0) continue;
-    names.emplace_back(index.category_name(i));
-    ids.push_back(index.categories[i].id);
-  }
-  set_classes(std::move(names), std::move(ids));
+  for (const CocoIndex::Category& category : index.categories) ids.push_back(category.id);
+  set_classes(classes, ids);
 
-  constexpr int64_t kMinSide = 32;
-  int64_t empty = 0, small = 0;
   reserve(static_cast<int64_t>(index.images.size()), static_cast<int64_t>(index.objects.size()));
-  const std::string prefix = folder.string();
+  const std::string prefix = place.folder.string();
   std::vector<Annotation> annotations;
   size_t object = 0;
   for (size_t i = 0; i < index.images.size(); ++i) {
     const CocoIndex::Image& image = index.images[i];
-    std::string file = file_in(prefix, index.image_name(i));
-    const std::optional<ImageSize> size = size_of(image, file, complaints);
+    const std::string id_text(index.image_id_text(i));
+    const auto describe = [&] {
+      return "image " + (id_text.empty() ? std::to_string(image.id) : "'" + id_text + "'");
+    };
+    std::string file = file_in(prefix, in_form(index.image_name(i), place.form));
+    const std::optional<ImageSize> size = size_of(image, file, describe, complaints);
     annotations.clear();
     for (; object < image.objects_end; ++object) {
       const CocoIndex::Object& o = index.objects[object];
-      if (!size || labels[o.category] < 0) continue;
+      const int64_t label = classes.labels[o.category];
+      if (!size || label < 0) continue;
       const std::string why = why_not_trainable(o, *size);
-      if (!why.empty()) complaints.dropped("annotation ", o.id, " of image ", image.id, why);
+      if (!why.empty()) complaints.dropped("annotation ", o.id, " of ", describe(), why);
       annotations.push_back(
           {.id = o.id,
-           .label = labels[o.category],
+           .label = label,
            .bbox = o.bbox,
            .area = std::isnan(o.area) ? o.bbox[2] * o.bbox[3] : o.area,
            .crowd = o.crowd != 0,
@@ -129,23 +135,21 @@ CocoDataset::CocoDataset(const CocoDatasetOptions& options) : Dataset("coco") {
            .segmentation = index.segmentations.empty() ? nullptr : index.segmentations[object]});
     }
     if (!size) continue;
-    if (!options.test_mode) {
-      const bool too_small = std::min(size->width, size->height) < kMinSide;
-      const bool no_objects = options.filter_empty_gt && annotations.empty();
-      small += too_small;
-      empty += no_objects && !too_small;
-      if (too_small || no_objects) continue;
+    ImageInfo info{.id = image.id,
+                   .file = std::move(file),
+                   .width = size->width,
+                   .height = size->height,
+                   .id_text = id_text};
+    if (options.test_mode) {
+      add_image(std::move(info), annotations);
+    } else {
+      add_training_image(std::move(info), annotations, options.filter_empty_gt);
     }
-    add_image(
-        {.id = image.id, .file = std::move(file), .width = size->width, .height = size->height},
-        annotations);
   }
-  finish(complaints, path, !options.test_mode);
-  if (size() == 0) {
-    fail<DataError>("[coco] ", path, ": no image is left of ", index.images.size(), ": ", empty,
-                    " without an object of the ", num_classes(), " classes, ", small,
-                    " with a side under ", kMinSide, " pixels");
-  }
+  finish(complaints, {.file = path,
+                      .training = !options.test_mode,
+                      .listed = static_cast<int64_t>(index.images.size()),
+                      .filter_empty = options.filter_empty_gt});
 }
 
 }  // namespace kestrel

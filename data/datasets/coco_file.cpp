@@ -4,7 +4,9 @@
 #include <cmath>
 #include <string_view>
 
+#include <kestrel/data/datasets/class_map.h>
 #include <kestrel/data/datasets/coco_file.h>
+#include <kestrel/tensor/text.h>
 
 namespace kestrel {
 namespace {
@@ -43,6 +45,12 @@ std::optional<double> number(value v) {
   return n && std::isfinite(*n) ? n : std::nullopt;
 }
 
+// A text, unless half a pair of surrogates is escaped in it, which is no character.
+std::optional<std::string> text_of(value v) {
+  const auto text = take(v.get_string());
+  return text && is_utf8(*text) ? std::optional<std::string>(*text) : std::nullopt;
+}
+
 // Integers, also those that were written as 12.0.
 std::optional<int64_t> integer(value v) {
   if (const auto n = take(v.get_int64())) return n;
@@ -50,6 +58,16 @@ std::optional<int64_t> integer(value v) {
   constexpr double kExact = 9007199254740992.0;  // 2^53
   if (n && std::floor(*n) == *n && std::abs(*n) <= kExact) return static_cast<int64_t>(*n);
   return std::nullopt;
+}
+
+// An id that is a whole number or text; text has a number in `texts`.
+std::optional<int64_t> id_of(value v, CocoTextIds& texts) {
+  if (v.type().value() == json_type::string) {
+    const auto text = text_of(v);
+    return text ? std::optional(texts.number(*text)) : std::nullopt;
+  }
+  const auto n = integer(v);
+  return n && !CocoTextIds::is_text(*n) ? n : std::nullopt;
 }
 
 // A side of an image; 0 where it is none.
@@ -168,18 +186,22 @@ void read_image(object fields, int64_t index, CocoFile& out, Complaints& complai
     const std::string_view key = key_of(entry);
     value v = entry.value();
     if (key == "id") {
-      id = integer(v);
+      id = id_of(v, out.image_ids);
     } else if (key == "file_name") {
-      if (const auto name = take(v.get_string())) info.file = std::string(*name);
+      info.file = text_of(v).value_or("");
     } else if (key == "width") {
       info.width = side(v);
     } else if (key == "height") {
       info.height = side(v);
     }
   }
-  if (!id) return complaints.dropped("image entry ", index, " has no id that is a whole number");
+  if (!id) {
+    return complaints.dropped("image entry ", index, " has no id that is a whole number or text");
+  }
   info.id = *id;
-  if (info.file.empty()) return complaints.dropped("image ", info.id, " has no file_name");
+  if (info.file.empty()) {
+    return complaints.dropped("image ", out.image_ids.describe(info.id), " has no file_name");
+  }
   out.images.push_back(std::move(info));
 }
 
@@ -192,12 +214,13 @@ void read_category(object fields, int64_t index, CocoFile& out, Complaints& comp
     if (key == "id") {
       id = integer(v);
     } else if (key == "name") {
-      if (const auto name = take(v.get_string())) category.name = std::string(*name);
+      category.name = text_of(v).value_or("");
     }
   }
   if (!id) return complaints.dropped("category entry ", index, " has no id that is a whole number");
   category.id = *id;
-  if (category.name.empty()) return complaints.dropped("category ", category.id, " has no name");
+  if (class_name_of(category.name).empty())
+    return complaints.dropped("category ", category.id, " has no name");
   out.categories.push_back(std::move(category));
 }
 
@@ -212,9 +235,9 @@ void read_annotation(object fields, int64_t index, bool with_mask, CocoFile& out
     const std::string_view key = key_of(entry);
     value v = entry.value();
     if (key == "id") {
-      id = integer(v);
+      id = id_of(v, out.annotation_ids);
     } else if (key == "image_id") {
-      image_id = integer(v);
+      image_id = id_of(v, out.image_ids);
     } else if (key == "category_id") {
       category_id = integer(v);
     } else if (key == "bbox") {
@@ -231,22 +254,25 @@ void read_annotation(object fields, int64_t index, bool with_mask, CocoFile& out
       bad_segmentation = segmentation == nullptr;
     }
   }
-  if (!id)
-    return complaints.dropped("annotation entry ", index, " has no id that is a whole number");
+  if (!id) {
+    return complaints.dropped("annotation entry ", index,
+                              " has no id that is a whole number or text");
+  }
   record.id = *id;
+  const auto describe = [&] { return "annotation " + out.annotation_ids.describe(record.id); };
   if (!image_id) {
-    return complaints.dropped("annotation ", record.id, " has no image_id that is a whole number");
+    return complaints.dropped(describe(), " has no image_id that is a whole number or text");
   }
   record.image_id = *image_id;
   const auto drop = [&](const auto&... why) {
-    complaints.dropped("annotation ", record.id, " of image ", record.image_id, why...);
+    complaints.dropped(describe(), " of image ", out.image_ids.describe(record.image_id), why...);
   };
   if (!category_id) return drop(" has no category_id that is a whole number");
   record.category_id = *category_id;
   if (bbox_text == nullptr) return drop(" has no bbox");
   if (!good_bbox) return drop(": bbox is not 4 finite numbers, but ", written(bbox_text));
   if (bad_segmentation) {
-    complaints.note("annotation ", record.id, " of image ", record.image_id,
+    complaints.note(describe(), " of image ", out.image_ids.describe(record.image_id),
                     " has a segmentation that is neither polygons nor run lengths; "
                     "its mask is left out");
   }
@@ -310,6 +336,18 @@ CocoFile parse_coco_file(std::string_view json, const std::string& path, bool wi
                          Complaints& complaints) {
   static_assert(kJsonPadding >= simdjson::SIMDJSON_PADDING);
   if (json.empty()) fail<DataError>("[coco] ", path, ": the file is empty");
+  const TextForm form = text_form(json);
+  if (*form.encoding != '\0') {
+    DecodedText decoded = decode_text(json);
+    if (!decoded.problem.empty()) {
+      fail<DataError>("[coco] ", path, ": not a usable annotation file: ", decoded.problem);
+    }
+    const size_t size = decoded.text.size();
+    decoded.text.resize(size + kJsonPadding);
+    return parse_coco_file(std::string_view(decoded.text).substr(0, size), path, with_mask,
+                           complaints);
+  }
+  json.remove_prefix(form.mark);
   CocoFile out;
   simdjson::ondemand::parser parser;
   simdjson::ondemand::document document;
@@ -325,6 +363,13 @@ CocoFile parse_coco_file(std::string_view json, const std::string& path, bool wi
         at <= json.data() + json.size()) {
       position =
           " near byte " + std::to_string(at - json.data()) + " of " + std::to_string(json.size());
+    }
+    const size_t wrong =
+        error.error() == simdjson::UTF8_ERROR ? find_not_utf8(json) : std::string_view::npos;
+    if (wrong != std::string_view::npos) {
+      fail<DataError>("[coco] ", path,
+                      ": not a usable annotation file: ", describe_not_utf8(json, wrong),
+                      "; save it as UTF-8");
     }
     fail<DataError>("[coco] ", path, ": not a usable annotation file", position, ": ",
                     error.what());

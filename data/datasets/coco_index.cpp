@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -52,6 +53,21 @@ class Places {
   std::vector<uint32_t> table_;
 };
 
+/// The numbers of text ids: after the largest of the others, in the order of the texts.
+std::vector<int64_t> number_texts(const CocoTextIds& ids, int64_t largest) {
+  std::vector<int64_t> numbers;
+  for (const size_t rank : ids.ranks()) numbers.push_back(largest + 1 + static_cast<int64_t>(rank));
+  return numbers;
+}
+
+/// The largest id of the items that is a number; 0 where none is above.
+template <class Item>
+int64_t largest_number(const std::vector<Item>& items) {
+  int64_t largest = 0;
+  for (const Item& item : items) largest = std::max(largest, item.id);
+  return std::min(largest, std::numeric_limits<int64_t>::max() - (int64_t{1} << 40));
+}
+
 /// Whether no two annotations have the same id.
 bool have_distinct_ids(const std::vector<CocoFile::Record>& annotations) {
   std::vector<int64_t> ids(annotations.size());
@@ -77,16 +93,41 @@ Places add_categories(const CocoFile& file, Arrays& arrays, Complaints& complain
 Places add_images(const CocoFile& file, Arrays& arrays, Complaints& complaints) {
   Places places;
   arrays.images.reserve(file.images.size());
+  const std::vector<int64_t> numbers = number_texts(file.image_ids, largest_number(file.images));
+  std::string id_texts;
   for (const ImageInfo& image : file.images) {
     if (!places.add(image.id, arrays.images.size())) {
-      complaints.dropped("image ", image.id, " (", image.file, ") has the id of an earlier image");
+      complaints.dropped("image ", file.image_ids.describe(image.id), " (", image.file,
+                         ") has the id of an earlier image");
       continue;
     }
     arrays.names += image.file;
-    arrays.images.push_back({image.id, image.width, image.height, arrays.names.size(), 0});
+    int64_t id = image.id;
+    if (CocoTextIds::is_text(id)) {
+      id_texts += file.image_ids.text(id);
+      id = numbers[CocoTextIds::place(id)];
+    }
+    arrays.images.push_back(
+        {id, image.width, image.height, arrays.names.size(), 0, id_texts.size()});
   }
+  for (CocoIndex::Image& image : arrays.images) image.id_text_end += arrays.names.size();
+  arrays.names += id_texts;
   places.finish();
   return places;
+}
+
+/// "; there is '7', whose id is text": pycocotools and others do not take one for the other.
+std::string other_kind(int64_t id, const CocoFile& file, const Places& images) {
+  if (CocoTextIds::is_text(id)) {
+    const std::string& text = file.image_ids.text(id);
+    const bool number = !text.empty() && text.size() < 18 &&
+                        std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+    if (!number || images.find(std::stoll(text)) == kNone) return {};
+    return " with text as its id, but one with the number " + std::to_string(std::stoll(text));
+  }
+  const auto text = file.image_ids.find(std::to_string(id));
+  if (!text || images.find(*text) == kNone) return {};
+  return " with a number as its id, but one with the text '" + std::to_string(id) + "'";
 }
 
 /// The image of every annotation, kNone for those that are left out.
@@ -97,19 +138,23 @@ std::vector<uint32_t> find_images(const CocoFile& file, const Places& images,
   std::unordered_set<int64_t> seen;
   for (size_t i = 0; i < found.size(); ++i) {
     const CocoFile::Record& r = file.annotations[i];
+    const auto describe = [&] {
+      return "annotation " + file.annotation_ids.describe(r.id) + " of image " +
+             file.image_ids.describe(r.image_id);
+    };
     const uint32_t image = images.find(r.image_id);
     if (image == kNone) {
-      complaints.dropped("annotation ", r.id, " of image ", r.image_id, ": there is no such image");
+      complaints.dropped(describe(), ": there is no such image",
+                         other_kind(r.image_id, file, images));
       continue;
     }
     if (categories.find(r.category_id) == kNone) {
-      complaints.dropped("annotation ", r.id, " of image ", r.image_id, " has category_id ",
-                         r.category_id, ", which is not among the categories");
+      complaints.dropped(describe(), " has category_id ", r.category_id,
+                         ", which is not among the categories");
       continue;
     }
     if (!distinct && !seen.insert(r.id).second) {
-      complaints.note("annotation ", r.id, " of image ", r.image_id,
-                      " has the id of an earlier annotation");
+      complaints.note(describe(), " has the id of an earlier annotation");
     }
     found[i] = image;
   }
@@ -138,11 +183,22 @@ std::string_view CocoIndex::image_name(size_t index) const {
   return names.substr(begin, images[index].name_end - begin);
 }
 
+std::string_view CocoIndex::image_id_text(size_t index) const {
+  const uint64_t begin = index == 0 ? images.back().name_end : images[index - 1].id_text_end;
+  return names.substr(begin, images[index].id_text_end - begin);
+}
+
 CocoIndex make_coco_index(CocoFile file, Complaints& complaints) {
   auto arrays = std::make_shared<Arrays>();
   const Places categories = add_categories(file, *arrays, complaints);
   const Places images = add_images(file, *arrays, complaints);
   const std::vector<uint32_t> image_of = find_images(file, images, categories, complaints);
+
+  const std::vector<int64_t> numbers =
+      number_texts(file.annotation_ids, largest_number(file.annotations));
+  for (CocoFile::Record& r : file.annotations) {
+    if (CocoTextIds::is_text(r.id)) r.id = numbers[CocoTextIds::place(r.id)];
+  }
 
   // Where the next object of each image goes: the annotations keep their order within an image.
   std::vector<uint64_t> next(arrays->images.size());

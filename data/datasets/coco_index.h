@@ -24,6 +24,7 @@ struct CocoIndex {
     int64_t width = 0, height = 0;  ///< 0 where the file does not say.
     uint64_t name_end = 0;          ///< In `names`, after the names of the categories.
     uint64_t objects_end = 0;       ///< In `objects`; they begin where those before end.
+    uint64_t id_text_end = 0;       ///< In `names`, after all names: the id where it is text.
   };
   struct Object {
     int64_t id = 0;
@@ -44,10 +45,13 @@ struct CocoIndex {
 
   std::string_view category_name(size_t index) const;
   std::string_view image_name(size_t index) const;
+  /// An id that the file has as text; its number is then the image's own. Empty for others.
+  std::string_view image_id_text(size_t index) const;
 };
 
-/// Puts a file together. Entries with an id that was there before, and annotations of unknown
-/// images or categories, are reported and left out.
+/// Puts a file together. Ids that are text are numbered after the largest number, in the order of
+/// the texts, which is that of an evaluation. Entries with an id that was there before, and
+/// annotations of unknown images or categories, are reported and left out.
 CocoIndex make_coco_index(CocoFile file, Complaints& complaints);
 
 /// Reads an annotation file, or, where that is as good, the cache beside it, which is written if it

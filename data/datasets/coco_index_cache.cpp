@@ -33,10 +33,10 @@ struct CacheHeader {
   uint64_t header_hash;   // of all that comes before
 };
 constexpr char kMagic[8] = {'K', 'E', 'S', 'T', 'R', 'E', 'L', 'I'};
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;  // 1 had no ids that are text
 static_assert(std::endian::native == std::endian::little);
 static_assert(sizeof(CacheHeader) == 128 && sizeof(CocoIndex::Category) == 16 &&
-              sizeof(CocoIndex::Image) == 40 && sizeof(CocoIndex::Object) == 56);
+              sizeof(CocoIndex::Image) == 48 && sizeof(CocoIndex::Object) == 56);
 
 uint64_t header_hash(const CacheHeader& header) {
   return XXH3_64bits(&header, offsetof(CacheHeader, header_hash));
@@ -84,6 +84,10 @@ bool is_consistent(const CocoIndex& index) {
     if (image.height < 0 || image.height > kMaxImagePixels) return false;
     name = image.name_end;
     object = image.objects_end;
+  }
+  for (const auto& image : index.images) {
+    if (image.id_text_end < name || image.id_text_end > index.names.size()) return false;
+    name = image.id_text_end;
   }
   return object == index.objects.size() && name == index.names.size() &&
          std::ranges::all_of(index.objects, [&](const CocoIndex::Object& o) {

@@ -61,4 +61,16 @@ CocoEvalTruths coco_truths(const Dataset& dataset, CocoMetric metric) {
   return truths;
 }
 
+CocoResultIds coco_ids(const Dataset& dataset) {
+  CocoResultIds ids;
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    const ImageInfo& image = dataset.info(i);
+    if (!image.id_text.empty()) ids.image_texts.emplace(image.id, image.id_text);
+  }
+  for (int64_t label = 0; label < dataset.num_classes(); ++label) {
+    if (!dataset.has_class(label)) ids.unknown_categories.insert(dataset.category_id(label));
+  }
+  return ids;
+}
+
 }  // namespace kestrel

@@ -2,6 +2,7 @@
 
 #include <kestrel/data/datasets/dataset.h>
 #include <kestrel/detection/evaluation/coco_eval.h>
+#include <kestrel/detection/evaluation/coco_results.h>
 
 namespace kestrel {
 
@@ -10,5 +11,8 @@ namespace kestrel {
 /// id that occurs again gets a new one. For segm every annotation needs a segmentation; throws
 /// DataError naming one that has none or a broken one.
 CocoEvalTruths coco_truths(const Dataset& dataset, CocoMetric metric = CocoMetric::kBbox);
+
+/// The ids of a data set as its own annotations have them, for write_coco_results.
+CocoResultIds coco_ids(const Dataset& dataset);
 
 }  // namespace kestrel

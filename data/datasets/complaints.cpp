@@ -2,11 +2,13 @@
 
 #include <kestrel/data/datasets/complaints.h>
 #include <kestrel/registry/nearest_name.h>
+#include <kestrel/tensor/text.h>
 
 namespace kestrel {
 
 void Complaints::tell(std::string text) {
-  warn(where_ + ": " + text);
+  text = escape_not_utf8(text);  // logs keep it, as JSON too
+  warn(escape_not_utf8(where_) + ": " + text);
   shown_.push_back(std::move(text));
 }
 
@@ -14,6 +16,10 @@ void Complaints::repeat(std::span<const std::string> shown, int64_t count, int64
   for (const std::string& text : shown) tell(text);
   count_ += count;
   dropped_ += dropped;
+}
+
+std::string Complaints::subject(const std::string& file) const {
+  return where_.ends_with(file) ? "" : file.substr(file.find_last_of('/') + 1) + ": ";
 }
 
 void Complaints::finish() const {

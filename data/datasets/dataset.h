@@ -13,6 +13,10 @@
 namespace kestrel {
 
 class Complaints;
+struct ClassMap;
+
+/// Images with a smaller side are not trained on, as in MMDetection.
+inline constexpr int64_t kMinTrainingSide = 32;
 
 /// The outline of an object in COCO's three forms; one of them is filled.
 struct Segmentation {
@@ -44,6 +48,7 @@ struct ImageInfo {
   int64_t id = 0;
   std::string file{};  ///< Path that can be opened; for generated images a name for messages.
   int64_t width = 0, height = 0;
+  std::string id_text{};  ///< The id as the annotations have it, where that is text; else empty.
 };
 
 /// Boxes to train on, in pixels of the image file.
@@ -57,6 +62,8 @@ struct TrainingTarget {
 /// Safe to read from several threads.
 class Dataset {
  public:
+  static constexpr const char* kKind = "data set";
+
   virtual ~Dataset() = default;
   Dataset(const Dataset&) = delete;
   Dataset& operator=(const Dataset&) = delete;
@@ -65,8 +72,11 @@ class Dataset {
   /// By label.
   const std::vector<std::string>& class_names() const { return class_names_; }
   int64_t num_classes() const { return static_cast<int64_t>(class_names_.size()); }
-  /// The data set's own id of a label (COCO's category_id).
+  /// The data set's own id of a label (COCO's category_id). A class that was asked for and that the
+  /// annotations lack has one that is none of theirs.
   int64_t category_id(int64_t label) const { return category_ids_[static_cast<size_t>(label)]; }
+  /// Whether the annotations know the class of a label.
+  bool has_class(int64_t label) const { return has_class_[static_cast<size_t>(label)]; }
   const ImageInfo& info(int64_t index) const;
   std::span<const Annotation> annotations(int64_t index) const;
   TrainingTarget training_target(int64_t index) const;
@@ -82,27 +92,62 @@ class Dataset {
   bool strict() const { return strict_; }
   /// Annotations and images that were wrong and are not in the set.
   int64_t num_dropped() const { return num_dropped_; }
+  /// Images that are right and not trained on.
+  struct LeftOut {
+    int64_t empty = 0;  ///< Without an object (`filter_empty_gt`).
+    int64_t small = 0;  ///< With a side under kMinTrainingSide pixels.
+  };
+  const LeftOut& left_out() const { return left_out_; }
+  /// Whether training leaves out images without an object; else they are background.
+  bool leaves_out_empty() const { return leaves_out_empty_; }
+  int64_t num_empty() const;
+  /// Boxes that reach more than a pixel past their image.
+  int64_t num_past_edge() const { return num_past_edge_; }
+  /// The size and the numbers of what is left out, in words: "95 training images (5 more, without
+  /// an object, are left out)".
+  std::string describe_images(const std::string& what) const;
 
  protected:
   explicit Dataset(std::string name) : name_(std::move(name)) {}
   /// Sets the classes; ids empty: label + 1.
   void set_classes(std::vector<std::string> names, std::vector<int64_t> ids = {});
+  /// The same for a file with classes of these ids, in its order; empty: 1, 2, ...
+  void set_classes(const ClassMap& map, const std::vector<int64_t>& ids_of_file = {});
+  /// MMDetection's rules for training, which leave images out: true where it was added.
+  bool add_training_image(ImageInfo info, const std::vector<Annotation>& annotations,
+                          bool filter_empty);
   void add_image(ImageInfo info, const std::vector<Annotation>& annotations);
   void reserve(int64_t images, int64_t annotations);
   void set_strict(bool strict) { strict_ = strict; }
-  /// To be called when all is added: counts what was dropped and says how much more was wrong than
-  /// was told. With `training`, throws DataError naming `file` where no object is left to train on.
-  void finish(const Complaints& complaints, const std::string& file, bool training);
+  struct FinishOptions {
+    std::string file;           ///< That messages name.
+    bool training = true;       ///< Else a set without objects is told of.
+    int64_t listed = 0;         ///< Images that the file names.
+    bool filter_empty = false;  ///< The option of this data set.
+  };
+  /// To be called when all is added: counts what was dropped, tells of boxes that reach past their
+  /// images, and says how much more was wrong than was told. Throws DataError where no image, or in
+  /// training no object, is left.
+  void finish(Complaints& complaints, const FinishOptions& options);
+  void add_past_edge(int64_t count) { num_past_edge_ += count; }
+  /// Adds the counts of what is wrong and left out in a part of this set.
+  void add_counts(const Dataset& part);
 
  private:
+  void tell_past_edge(Complaints& complaints);
+
   std::string name_;
   std::vector<std::string> class_names_;
   std::vector<int64_t> category_ids_;
+  std::vector<bool> has_class_;
   std::vector<ImageInfo> images_;
   std::vector<Annotation> annotations_;
   std::vector<size_t> first_annotation_{0};
   bool strict_ = false;
   int64_t num_dropped_ = 0;
+  LeftOut left_out_;
+  bool leaves_out_empty_ = false;
+  int64_t num_past_edge_ = 0;
 };
 
 }  // namespace kestrel

@@ -1,12 +1,15 @@
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
 
 #include <kestrel/data/datasets/complaints.h>
+#include <kestrel/data/datasets/image_folder.h>
 #include <kestrel/data/datasets/open.h>
 #include <kestrel/data/datasets/yolo_yaml.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/registry/options.h>
+#include <kestrel/tensor/text.h>
 
 namespace kestrel {
 namespace {
@@ -30,66 +33,109 @@ bool has_file(const fs::path& path) {
   return fs::is_regular_file(path, code);
 }
 
+std::string lower_case(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
 std::vector<fs::path> files_with(const fs::path& folder, const std::string& extension) {
   std::vector<fs::path> files;
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
-    if (entry.path().extension() == extension) files.push_back(entry.path());
+    const fs::path& path = entry.path();
+    if (lower_case(path.extension().string()) == extension) files.push_back(path);
   }
   std::ranges::sort(files);
   return files;
 }
 
-// Which words name a part, the best first.
-std::vector<std::string> words(Split split) {
-  switch (split) {
-    case Split::Train:
-      return {"train"};
-    case Split::Val:
-      return {"val", "valid", "test"};
-    case Split::Test:
-      return {"test", "val"};
+std::vector<std::string> file_names(const std::vector<fs::path>& files) {
+  std::vector<std::string> names;
+  for (const fs::path& file : files) names.push_back(file.filename().string());
+  return names;
+}
+
+/// A folder of this name, in any case; as it is given where there is none.
+fs::path folder_named(const fs::path& root, const std::string& name) {
+  if (has_directory(root / name)) return root / name;
+  for (const fs::path& folder : folders_in(root)) {
+    if (lower_case(folder.filename().string()) == lower_case(name)) return folder;
   }
-  return {};
+  return root / name;
 }
 
-bool has_word(const fs::path& file, const std::string& word) {
-  return file.stem().string().find(word) != std::string::npos;
-}
-
-// The folder of the images of an annotation file: named as its last word (instances_val2017 ->
-// val2017), or as the part, or images/ with or without such a folder, or the root itself.
-fs::path image_folder(const fs::path& root, const fs::path& file, const std::string& word) {
-  const std::string stem = file.stem().string();
+/// The folders that may hold the images of an annotation file, the likeliest first: named as its
+/// last word (instances_val2017 -> val2017), or as the part, or after it (val2014 for minival), in
+/// the root or in images/; images/ and the root themselves.
+std::vector<fs::path> likely_folders(const fs::path& root, const fs::path& file,
+                                     const std::string& word) {
+  const std::string stem = lower_case(file.stem().string());
   const std::string last = stem.substr(stem.find_last_of('_') + 1);
-  for (const fs::path& folder : {root / last, root / "images" / last, root / word,
-                                 root / "images" / word, root / "images"}) {
-    if (has_directory(folder)) return folder;
+  const fs::path images = folder_named(root, "images");
+  const auto named = [&](const fs::path& folder, auto&& is_right) {
+    std::vector<fs::path> found;
+    std::ranges::copy_if(folders_in(folder), std::back_inserter(found), [&](const fs::path& path) {
+      return is_right(lower_case(path.filename().string()), path.filename().string());
+    });
+    return found;
+  };
+  std::vector<fs::path> out;
+  const auto add = [&](auto&& is_right) {
+    for (const fs::path& folder : {root, images}) {
+      for (const fs::path& path : named(folder, is_right)) out.push_back(path);
+    }
+  };
+  add([&](const std::string& name, const std::string&) { return name == last; });
+  add([&](const std::string& name, const std::string&) { return name == word; });
+  add([&](const std::string&, const std::string& name) { return part_word(name) == word; });
+  add([&](const std::string&, const std::string& name) {
+    return is_same_part(part_word(name), word);
+  });
+  if (has_directory(images)) out.push_back(images);
+  out.push_back(root);
+  return out;
+}
+
+/// Where the images of an annotation file are; where none can be seen, the likeliest folder.
+fs::path image_folder(const fs::path& root, const fs::path& file, const std::string& word) {
+  const std::vector<fs::path> likely = likely_folders(root, file, word);
+  const std::vector<std::string> names = sample_file_names(file);
+  if (const auto fullest = fullest_folder(names, likely)) return *fullest;
+  std::vector<fs::path> others = folders_in(root);
+  others.push_back(file.parent_path());
+  for (const fs::path& folder : folders_in(root)) {
+    for (const fs::path& below : folders_in(folder)) others.push_back(below);
   }
-  return root;
+  return fullest_folder(names, others).value_or(likely.front());
+}
+
+/// Without what has no boxes of all classes by its name: captions, key points, lists of images
+/// without annotations, results.
+std::vector<fs::path> without_other_kinds(const std::vector<fs::path>& files) {
+  constexpr std::array kKinds = {"captions", "keypoints", "stuff",      "panoptic",
+                                 "info",     "results",   "detections", "predictions"};
+  std::vector<fs::path> out;
+  std::ranges::copy_if(files, std::back_inserter(out), [&](const fs::path& file) {
+    return std::ranges::none_of(words_of_name(file.stem().string()), [&](const std::string& word) {
+      return std::ranges::find(kKinds, word) != kKinds.end();
+    });
+  });
+  return out.empty() ? files : out;
 }
 
 std::optional<CocoDatasetOptions> find_coco(const fs::path& root, Split split) {
-  std::vector<fs::path> files = files_with(root / "annotations", ".json");
+  const fs::path folder = folder_named(root, "annotations");
+  const std::vector<fs::path> files = files_with(folder, ".json");
   if (files.empty()) return std::nullopt;
-  // Captions and keypoints have no boxes of all classes.
-  std::vector<fs::path> instances;
-  std::ranges::copy_if(files, std::back_inserter(instances), [](const fs::path& f) {
-    return f.filename().string().starts_with("instances_");
-  });
-  if (!instances.empty()) files = instances;
-  for (const std::string& word : words(split)) {
-    for (const fs::path& file : files) {
-      if (has_word(file, word)) {
-        return CocoDatasetOptions{.ann_file = file.string(),
-                                  .img_prefix = image_folder(root, file, word).string()};
-      }
-    }
+  const SplitFiles found = files_for(without_other_kinds(files), split);
+  if (found.files.empty()) {
+    fail<DataError>("[data] ", folder.string(), ": no .json file is for the ", to_string(split),
+                    " part; there are ", quoted_list(file_names(files)));
   }
-  std::vector<std::string> names;
-  for (const fs::path& file : files) names.push_back(file.filename().string());
-  fail<DataError>("[data] ", (root / "annotations").string(), ": no .json file is for the ",
-                  to_string(split), " part; there are ", quoted_list(names));
+  tell_choice(found, split);
+  const fs::path& file = found.files.front();
+  return CocoDatasetOptions{.ann_file = file.string(),
+                            .img_prefix = image_folder(root, file, found.word).string()};
 }
 
 std::optional<VocDatasetOptions> find_voc(const fs::path& given, Split split) {
@@ -105,47 +151,56 @@ std::optional<VocDatasetOptions> find_voc(const fs::path& given, Split split) {
   }
   if (!is_voc(root)) return std::nullopt;
   const fs::path lists = root / "ImageSets" / "Main";
-  for (const std::string& word : words(split)) {
-    const fs::path list = lists / (word + ".txt");
-    if (has_file(list)) {
-      return VocDatasetOptions{.ann_file = list.string(), .img_prefix = root.string()};
-    }
+  const std::vector<fs::path> files = files_with(lists, ".txt");
+  // The lists of classes (aeroplane_train.txt) are not of all images.
+  std::vector<fs::path> whole;
+  std::ranges::copy_if(files, std::back_inserter(whole), [](const fs::path& file) {
+    const std::string stem = lower_case(file.stem().string());
+    return part_word(stem) == stem;
+  });
+  const SplitFiles found = files_for(whole, split);
+  if (found.files.empty()) {
+    fail<DataError>("[data] ", lists.string(), ": no list for the ", to_string(split), " part (",
+                    to_string(split), ".txt); there are ", quoted_list(file_names(files)));
   }
-  if (split == Split::Train && has_file(lists / "trainval.txt")) {
-    return VocDatasetOptions{.ann_file = (lists / "trainval.txt").string(),
-                             .img_prefix = root.string()};
-  }
-  std::vector<std::string> names;
-  for (const fs::path& file : files_with(lists, ".txt")) names.push_back(file.filename().string());
-  fail<DataError>("[data] ", lists.string(), ": no list for the ", to_string(split), " part (",
-                  words(split).front(), ".txt); there are ", quoted_list(names));
+  tell_choice(found, split);
+  return VocDatasetOptions{.ann_file = found.files.front().string(), .img_prefix = root.string()};
 }
 
-// data.yaml, or whatever it is called.
-std::optional<YoloDatasetOptions> find_yolo(const fs::path& path, Split split) {
-  const auto options = [&](const fs::path& file) {
-    return YoloDatasetOptions{.ann_file = file.string(), .split = to_string(split)};
+/// The YAML of a data set in a folder: data.yaml, or whatever it is called.
+std::optional<fs::path> find_yaml(const fs::path& folder) {
+  std::vector<fs::path> files = files_with(folder, ".yaml");
+  for (const fs::path& file : files_with(folder, ".yml")) files.push_back(file);
+  const auto is_data = [](const fs::path& file) {
+    return lower_case(file.stem().string()) == "data";
   };
-  if (has_file(path)) return options(path);
-  for (const char* extension : {".yaml", ".yml"}) {
-    if (has_file(path / ("data" + std::string(extension)))) {
-      return options(path / ("data" + std::string(extension)));
-    }
-    for (const fs::path& file : files_with(path, extension)) {
-      if (is_yolo_yaml(file)) return options(file);
-    }
+  std::ranges::stable_partition(files, is_data);
+  std::vector<fs::path> found;
+  for (const fs::path& file : files) {
+    if (is_data(file) || is_yolo_yaml(file)) found.push_back(file);
   }
-  return std::nullopt;
+  if (found.empty()) return std::nullopt;
+  if (found.size() > 1) {
+    Complaints("[data] " + folder.string(), false)
+        .note("there are the YAML files ", quoted_list(file_names(found)),
+              "; taken: ", found.front().filename().string());
+  }
+  return found.front();
 }
 
-}  // namespace
-
-const char* to_string(Split split) {
-  constexpr std::array kNames = {"train", "val", "test"};
-  return kNames[static_cast<size_t>(split)];
+std::optional<YoloDatasetOptions> find_yolo(const fs::path& path, Split split) {
+  const auto file = has_file(path) ? std::optional(path) : find_yaml(path);
+  if (!file) return std::nullopt;
+  YoloDatasetOptions options{.ann_file = file->string(), .split = to_string(split)};
+  try {
+    const std::string part = read_yolo_yaml(*file).part_for(options.split);
+    if (!part.empty()) options.split = part;
+  } catch (const DataError&) {  // which opening it tells of
+  }
+  return options;
 }
 
-DatasetOptions recognise(const fs::path& path, Split split) {
+DatasetOptions find(const fs::path& path, Split split) {
   if (has_directory(path)) {
     if (auto coco = find_coco(path, split)) return *coco;
     if (auto voc = find_voc(path, split)) return *voc;
@@ -155,6 +210,29 @@ DatasetOptions recognise(const fs::path& path, Split split) {
   if (auto yolo = find_yolo(path, split)) return *yolo;
   fail<DataError>("[data] ", path.string(),
                   ": is not a data set in COCO, VOC or YOLO form. Expected in it:\n", kTrees);
+}
+
+/// A run saves the path with its config, as JSON.
+void check_name(const fs::path& path) {
+  const std::string name = path.string();
+  if (is_utf8(name)) return;
+  fail<DataError>("[data] ", escape_not_utf8(name),
+                  ": the name is not UTF-8, as what a run saves must be; rename it, or make a link "
+                  "to it (ln -s) with another name");
+}
+
+}  // namespace
+
+DatasetOptions recognise(const fs::path& path, Split split) {
+  check_name(path);
+  const DatasetOptions found = find(path, split);
+  std::visit(
+      [](const auto& o) {
+        if constexpr (requires { o.ann_file; }) check_name(o.ann_file);
+        if constexpr (requires { o.img_prefix; }) check_name(o.img_prefix);
+      },
+      found);
+  return found;
 }
 
 Config to_config(const DatasetOptions& options) {
@@ -204,10 +282,14 @@ std::unique_ptr<Dataset> make_dataset(const DatasetOptions& options) {
   return std::visit(Maker{}, options);
 }
 
+bool is_generated_set(const std::string& name_or_path) {
+  return name_or_path == "shapes" && !has_directory("shapes");
+}
+
 std::unique_ptr<Dataset> open_dataset(const OpenDatasetOptions& options) {
   const bool train = options.split == Split::Train;
   const bool test_mode = options.test_mode.value_or(!train);
-  if (options.name_or_path == "shapes" && !has_directory("shapes")) {
+  if (is_generated_set(options.name_or_path)) {
     ShapesDatasetOptions shapes{.seed = options.seed, .split = to_string(options.split)};
     if (options.num_images > 0) shapes.num_images = options.num_images;
     shapes.classes = options.classes;

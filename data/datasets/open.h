@@ -9,26 +9,23 @@
 
 #include <kestrel/data/datasets/coco.h>
 #include <kestrel/data/datasets/shapes.h>
+#include <kestrel/data/datasets/split_files.h>
 #include <kestrel/data/datasets/voc.h>
 #include <kestrel/data/datasets/yolo.h>
 #include <kestrel/registry/config.h>
 
 namespace kestrel {
 
-/// The part of a data set. Where a tree has no list of a part, Val and Test stand in for each
-/// other.
-enum class Split { Train, Val, Test };
-const char* to_string(Split split);
-
 /// The options of the data set that was found; nothing is read yet.
 using DatasetOptions =
     std::variant<CocoDatasetOptions, VocDatasetOptions, YoloDatasetOptions, ShapesDatasetOptions>;
 
 /// Decides what a directory is: COCO (annotations/instances_train2017.json with train2017/, or any
-/// annotations/*.json whose names say train, val or test), VOC (Annotations, JPEGImages,
-/// ImageSets/Main; also as VOCdevkit/VOC2007 below it), or YOLO (a .yaml with train, val and
-/// names). A file is taken for the YAML of a YOLO data set. Throws DataError saying what was looked
-/// for where it is none of these.
+/// annotations/*.json whose names say train, val or test, with the folder where their images are),
+/// VOC (Annotations, JPEGImages, ImageSets/Main; also as VOCdevkit/VOC2007 below it), or YOLO (a
+/// .yaml with train, val and names). A file is taken for the YAML of a YOLO data set. Of several
+/// files for a part the choice is told. Throws DataError saying what was looked for where it is
+/// none of these.
 DatasetOptions recognise(const std::filesystem::path& path, Split split);
 
 /// The options as a config's data.train, with their type.
@@ -39,10 +36,13 @@ Config to_config(const DatasetOptions& options);
 /// nothing is found.
 std::filesystem::path find_dataset(const std::string& name_or_path);
 
+/// Whether the name is that of the generated shapes, and not of a directory.
+bool is_generated_set(const std::string& name_or_path);
+
 struct OpenDatasetOptions {
   std::string name_or_path = "shapes";
   Split split = Split::Train;
-  std::vector<std::string> classes{};  ///< Names to keep; empty: all.
+  std::vector<std::string> classes{};  ///< Names to keep, by label; empty: all.
   std::optional<bool> test_mode{};     ///< Keep every image; by default all parts but Train do.
   bool with_mask = false;              ///< Keep segmentations in memory.
   bool strict = false;                 ///< What is wrong stops instead of being dropped.

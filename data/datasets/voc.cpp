@@ -1,27 +1,51 @@
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <set>
 
+#include <kestrel/data/datasets/class_map.h>
 #include <kestrel/data/datasets/complaints.h>
 #include <kestrel/data/datasets/voc.h>
 #include <kestrel/data/datasets/voc_file.h>
 #include <kestrel/data/file.h>
+#include <kestrel/kernels/parallel.h>
+#include <kestrel/tensor/text.h>
 
 namespace kestrel {
 namespace {
 
 namespace fs = std::filesystem;
 
-// The first token of a line: class lists of VOC have a second column.
-std::string first_token(const std::string& line) {
-  return line.substr(0, line.find_first_of(" \t"));
+// The name of an image in a line of a list: all of it where there is such an annotation, since
+// names may have blanks; else without the second column of VOC's class lists, or an extension.
+std::string name_in_line(const std::string& line, const fs::path& annotations) {
+  const auto is_there = [&](const std::string& name) {
+    std::error_code code;
+    return fs::exists(annotations / (name + ".xml"), code);
+  };
+  std::string name = line;
+  if (is_there(name)) return name;
+  const size_t blank = name.find_last_of(" \t");
+  if (blank != std::string::npos) {
+    const std::string column = name.substr(blank + 1);
+    if (column == "1" || column == "-1" || column == "0") {
+      name.resize(name.find_last_not_of(" \t", blank) + 1);
+    }
+  }
+  const size_t dot = name.find_last_of('.');
+  if (!is_there(name) && dot != std::string::npos && is_there(name.substr(0, dot))) {
+    name.resize(dot);
+  }
+  return name;
 }
 
 // JPEGImages/<id>.jpg, another extension, or what <filename> says.
 std::string find_image(const fs::path& root, const std::string& id, const std::string& filename) {
   const fs::path folder = root / "JPEGImages";
   std::error_code code;
-  for (const char* extension : {".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp"}) {
+  for (const char* extension :
+       {".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", ".tif", ".tiff"}) {
     const fs::path file = folder / (id + extension);
     if (fs::exists(file, code)) return file.string();
   }
@@ -30,26 +54,50 @@ std::string find_image(const fs::path& root, const std::string& id, const std::s
   return (folder / (id + ".jpg")).string();
 }
 
-// Every class that the tree names, so that train and test agree.
+// Every class that the tree names, so that train and test agree. Throws DataError where it names
+// none.
 std::vector<std::string> discover_classes(const fs::path& folder) {
-  std::set<std::string> names;
+  std::vector<fs::path> files;
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
-    if (entry.path().extension() != ".xml") continue;
-    for (const auto& object : parse_voc_file(read_file("voc", entry.path())).objects) {
-      if (!object.name.empty()) names.insert(object.name);
+    if (entry.path().extension() == ".xml") files.push_back(entry.path());
+  }
+  std::set<std::string> names;
+  std::map<fs::path, std::string> problems;
+  std::mutex mutex;
+  parallel_for(static_cast<int64_t>(files.size()), 64, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      const VocFile file = parse_voc_file(read_file("voc", files[i]));
+      const std::lock_guard lock(mutex);
+      if (!file.problem.empty()) problems.emplace(files[i].filename(), file.problem);
+      for (const auto& object : file.objects) {
+        if (!object.name.empty()) names.insert(object.name);
+      }
     }
+  });
+  if (names.empty()) {
+    const std::string reason =
+        problems.empty()
+            ? ""
+            : "; " + std::to_string(problems.size()) + " cannot be read, the first is " +
+                  problems.begin()->first.string() + ": " + problems.begin()->second;
+    fail<DataError>("[voc] ", folder.string(), ": no object of the ", files.size(),
+                    " annotations has a class", reason);
   }
   return {names.begin(), names.end()};
 }
 
-std::vector<std::string> choose_classes(const VocDatasetOptions& options, const fs::path& root) {
-  if (!options.classes.empty()) return options.classes;
+// VOC's own twenty, of which a part of VOC may lack some, else those that there are.
+std::vector<std::string> choose_classes(const fs::path& root) {
+  std::vector<std::string> found = discover_classes(root / "Annotations");
   std::error_code code;
   const fs::path full = fs::weakly_canonical(root, code);
   const std::string year = (full.has_filename() ? full : full.parent_path()).filename().string();
-  if (year == "VOC2007" || year == "VOC2012") return voc_classes();
-  return discover_classes(root / "Annotations");
+  if (year != "VOC2007" && year != "VOC2012") return found;
+  const bool vocs_own = std::ranges::all_of(found, [](const std::string& name) {
+    return std::ranges::find(voc_classes(), name) != voc_classes().end();
+  });
+  return vocs_own ? voc_classes() : found;
 }
 
 std::string box_text(const std::array<double, 4>& corners) {
@@ -62,7 +110,7 @@ std::string box_text(const std::array<double, 4>& corners) {
 /// Turns objects into annotations.
 struct VocReader {
   const VocDatasetOptions& options;
-  const std::vector<std::string>& classes;
+  const std::map<std::string, int64_t>& label_of;
   Complaints& complaints;
   int64_t next_id = 1;
   std::set<std::string> found{};  // the names of all objects
@@ -74,12 +122,10 @@ struct VocReader {
       complaints.dropped(file, ": object ", index, " (", name.empty() ? "no name" : name, ") ",
                          why...);
     };
+    if (name.empty()) return drop("is of an unknown class");
     found.insert(name);
-    const auto label = std::ranges::find(classes, name);
-    if (label == classes.end()) {
-      if (options.classes.empty()) drop("is of an unknown class");  // else a subset was asked for
-      return;
-    }
+    const auto label = label_of.find(name);
+    if (label == label_of.end()) return;  // told of by name
     if (!object.problem.empty()) return drop(object.problem);
     const auto [x1, y1, x2, y2] = object.corners;
     const double width = x2 - x1, height = y2 - y1;
@@ -91,7 +137,7 @@ struct VocReader {
     }
     Annotation a;
     a.id = next_id++;
-    a.label = label - classes.begin();
+    a.label = label->second;
     a.bbox = {x1 - 1, y1 - 1, width, height};  // int(float(text)) - 1, as MMDetection
     a.area = width * height;
     const auto min_size = static_cast<double>(options.min_size);
@@ -100,19 +146,6 @@ struct VocReader {
     out.push_back(a);
   }
 };
-
-// Of the classes that were asked for, a part of the set may have none; but not of any of them.
-void check_classes(const VocDatasetOptions& options, const std::set<std::string>& found,
-                   const std::string& list, Complaints& complaints) {
-  const std::vector<std::string> there_are(found.begin(), found.end());
-  const bool any =
-      std::ranges::any_of(options.classes, [&](const auto& name) { return found.contains(name); });
-  for (const std::string& name : options.classes) {
-    if (found.contains(name)) continue;
-    if (!any) fail<DataError>("[voc] ", list, ": has ", no_such_class(name, there_are));
-    complaints.note(list, " has ", no_such_class(name, there_are));
-  }
-}
 
 }  // namespace
 
@@ -136,18 +169,18 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
   }
   const std::vector<std::string> lines = read_lines("voc", list);
   if (lines.empty()) fail<DataError>("[voc] ", list.string(), ": names no images");
-  const std::vector<std::string> classes = choose_classes(options, root);
-  if (classes.empty()) {
-    fail<DataError>("[voc] ", (root / "Annotations").string(), ": no object has a class");
+  const bool asked = !options.classes.empty();
+  const std::vector<std::string> classes = asked ? options.classes : choose_classes(root);
+  std::map<std::string, int64_t> label_of;
+  for (size_t i = 0; i < classes.size(); ++i) {
+    label_of.emplace(class_name_of(classes[i]), static_cast<int64_t>(i));
   }
 
   Complaints complaints("[voc] " + root.string(), options.strict);
-  VocReader reader{options, classes, complaints};
-  constexpr int64_t kMinSide = 32;
-  int64_t empty = 0, small = 0;
+  VocReader reader{options, label_of, complaints};
   std::set<std::string> seen;
   for (size_t line = 0; line < lines.size(); ++line) {
-    const std::string id = first_token(lines[line]);
+    const std::string id = name_in_line(lines[line], root / "Annotations");
     const std::string file = "Annotations/" + id + ".xml";
     if (!seen.insert(id).second) {
       complaints.dropped(list.filename().string(), " names ", id, " twice");
@@ -157,7 +190,9 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
     try {
       annotation = parse_voc_file(read_file("voc", root / file));
     } catch (const DataError& error) {
-      complaints.dropped("the annotation cannot be read: ", error.what());
+      const char* hint =
+          is_utf8(id) ? "" : " (the list is not UTF-8: save it as what the names are)";
+      complaints.dropped("the annotation cannot be read: ", error.what(), hint);
       continue;
     }
     if (!annotation.problem.empty()) {
@@ -184,23 +219,24 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
     for (const VocFile::Object& object : annotation.objects) {
       reader.add_object(object, ++index, file, image, objects);
     }
-    if (!options.test_mode) {
-      const bool too_small = std::min(image.width, image.height) < kMinSide;
-      const bool no_objects = options.filter_empty_gt && objects.empty();
-      small += too_small;
-      empty += no_objects && !too_small;
-      if (too_small || no_objects) continue;
+    if (options.test_mode) {
+      add_image(std::move(image), objects);
+    } else {
+      add_training_image(std::move(image), objects, options.filter_empty_gt);
     }
-    add_image(std::move(image), objects);
   }
-  set_classes(classes);
-  check_classes(options, reader.found, list.string(), complaints);
-  finish(complaints, list.string(), !options.test_mode);
-  if (size() == 0) {
-    fail<DataError>("[voc] ", list.string(), ": no image is left of ", lines.size(), ": ", empty,
-                    " without an object of the ", num_classes(), " classes, ", small,
-                    " with a side under ", kMinSide, " pixels");
+  const std::vector<std::string> found(reader.found.begin(), reader.found.end());
+  if (asked && !found.empty()) {
+    map_classes(
+        found, classes,
+        {.where = list.string(), .test_mode = options.test_mode, .may_lack = true, .tag = "[voc]"},
+        complaints);
   }
+  set_classes(classes);  // by label, with ids that do not depend on what a list has
+  finish(complaints, {.file = list.string(),
+                      .training = !options.test_mode,
+                      .listed = static_cast<int64_t>(lines.size()),
+                      .filter_empty = options.filter_empty_gt});
 }
 
 }  // namespace kestrel

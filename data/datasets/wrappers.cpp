@@ -12,17 +12,31 @@ ConcatDataset::ConcatDataset(std::vector<std::shared_ptr<const Dataset>> parts)
   for (int64_t c = 0; c < parts_[0]->num_classes(); ++c) ids.push_back(parts_[0]->category_id(c));
   set_classes(parts_[0]->class_names(), std::move(ids));
   for (const auto& part : parts_) {
-    if (part->class_names() != class_names()) {
-      fail<UsageError>("[concat] the data sets have different classes: ",
-                       quoted_list(class_names()), " and ", quoted_list(part->class_names()));
-    }
+    const std::vector<int64_t> labels = labels_of(*part);
     first_.push_back(size());
     for (int64_t i = 0; i < part->size(); ++i) {
-      const auto annotations = part->annotations(i);
-      add_image(part->info(i), {annotations.begin(), annotations.end()});
+      const auto from = part->annotations(i);
+      std::vector<Annotation> annotations(from.begin(), from.end());
+      for (Annotation& a : annotations) a.label = labels[static_cast<size_t>(a.label)];
+      add_image(part->info(i), annotations);
     }
+    add_counts(*part);
     if (part->strict()) set_strict(true);
   }
+}
+
+// The labels of a part's classes here: the same names, in any order.
+std::vector<int64_t> ConcatDataset::labels_of(const Dataset& part) const {
+  std::vector<int64_t> labels;
+  for (const std::string& name : part.class_names()) {
+    const auto at = std::ranges::find(class_names(), name);
+    if (at == class_names().end() || part.num_classes() != num_classes()) {
+      fail<UsageError>("[concat] the data sets have different classes: ",
+                       quoted_list(class_names()), " and ", quoted_list(part.class_names()));
+    }
+    labels.push_back(at - class_names().begin());
+  }
+  return labels;
 }
 
 Image ConcatDataset::load(int64_t index) const {

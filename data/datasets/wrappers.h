@@ -7,13 +7,15 @@
 
 namespace kestrel {
 
-/// Several data sets of the same classes one after the other.
+/// Several data sets of the same classes, in any order, one after the other.
 class ConcatDataset : public Dataset {
  public:
   explicit ConcatDataset(std::vector<std::shared_ptr<const Dataset>> parts);
   Image load(int64_t index) const override;
 
  private:
+  std::vector<int64_t> labels_of(const Dataset& part) const;
+
   std::vector<std::shared_ptr<const Dataset>> parts_;
   std::vector<int64_t> first_;  // index of each part's first image
 };

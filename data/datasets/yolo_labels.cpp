@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <kestrel/data/datasets/yolo_labels.h>
+#include <kestrel/tensor/text.h>
 
 namespace kestrel {
 namespace {
@@ -43,7 +44,7 @@ std::string printable(std::string_view word) {
 /// A line's box, or why it has none.
 class LineReader {
  public:
-  explicit LineReader(int64_t num_classes) : num_classes_(num_classes) {}
+  explicit LineReader(const YoloLabelFormat& format) : format_(format) {}
 
   std::optional<YoloLabel> read(std::string_view line) {
     problem_.str("");
@@ -58,35 +59,50 @@ class LineReader {
       }
       values_.push_back(value);
     }
-    const size_t count = values_.size();
-    if (count != 5 && (count < 7 || count % 2 == 0)) {
-      problem_ << "has " << count
-               << " numbers, neither 5 (class, x, y, width, height) nor a class and the points of "
-                  "a polygon";
-      return std::nullopt;
-    }
+    if (!has_right_count()) return std::nullopt;
     YoloLabel out;
     if (!read_class(out.label) || !check_range()) return std::nullopt;
-    const bool good = count == 5 ? read_box(out.corners) : read_polygon(out.corners);
+    const bool good = is_box() ? read_box(out.corners) : read_polygon(out.corners);
     return good ? std::optional(out) : std::nullopt;
   }
+  /// Whether the box that was read last reached past the image.
+  bool was_cut() const { return was_cut_; }
   std::string problem() const { return problem_.str(); }
 
  private:
+  bool is_box() const { return format_.pose_values > 0 || values_.size() == 5; }
+
+  bool has_right_count() {
+    const size_t count = values_.size();
+    if (format_.pose_values > 0) {
+      const auto whole = 5 + static_cast<size_t>(format_.pose_values);
+      if (count == 5 || count == whole) return true;
+      problem_ << "has " << count << " numbers, neither 5 (class, x, y, width, height) nor "
+               << whole << " with the key points of kpt_shape";
+      return false;
+    }
+    if (count == 5 || (count >= 7 && count % 2 == 1)) return true;
+    problem_ << "has " << count
+             << " numbers, neither 5 (class, x, y, width, height) nor a class and the points of "
+                "a polygon";
+    return false;
+  }
+
   bool read_class(int64_t& label) {
     const double value = values_[0];
-    const bool good =
-        value >= 0 && value < static_cast<double>(num_classes_) && std::floor(value) == value;
+    const bool good = value >= 0 && value < static_cast<double>(format_.num_classes) &&
+                      std::floor(value) == value;
     if (good) {
       label = static_cast<int64_t>(value);
     } else {
-      problem_ << "class " << value << " is not one of 0 to " << num_classes_ - 1;
+      problem_ << "class " << value << " is not one of 0 to " << format_.num_classes - 1;
     }
     return good;
   }
 
   bool check_range() {
-    for (size_t i = 1; i < values_.size(); ++i) {
+    const size_t count = is_box() ? 5 : values_.size();  // key points are not looked at
+    for (size_t i = 1; i < count; ++i) {
       if (values_[i] >= 0 && values_[i] <= 1 + kRounding) continue;
       problem_ << "value " << values_[i]
                << " is not between 0 and 1, a share of the image's width or height";
@@ -110,7 +126,11 @@ class LineReader {
   }
 
   bool set_corners(const std::array<double, 4>& from, std::array<double, 4>& corners) {
-    for (size_t i = 0; i < 4; ++i) corners[i] = std::clamp(from[i], 0.0, 1.0);
+    was_cut_ = false;
+    for (size_t i = 0; i < 4; ++i) {
+      corners[i] = std::clamp(from[i], 0.0, 1.0);
+      was_cut_ = was_cut_ || std::abs(corners[i] - from[i]) > kRounding;
+    }
     const bool flat = corners[0] >= corners[2] || corners[1] >= corners[3];
     if (flat) {
       problem_ << "the box has width " << from[2] - from[0] << " and height " << from[3] - from[1]
@@ -119,19 +139,20 @@ class LineReader {
     return !flat;
   }
 
-  int64_t num_classes_;
+  YoloLabelFormat format_;
+  bool was_cut_ = false;
   std::vector<double> values_;
   std::ostringstream problem_;
 };
 
 }  // namespace
 
-YoloLabels parse_yolo_labels(std::string_view text, int64_t num_classes) {
+YoloLabels parse_yolo_labels(std::string_view bytes, const YoloLabelFormat& format) {
   YoloLabels out;
-  LineReader reader(num_classes);
+  LineReader reader(format);
+  const DecodedText decoded = decode_text(bytes);
+  const std::string_view text = decoded.text;
   std::map<std::pair<int64_t, std::array<double, 4>>, size_t> seen;  // with the line
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   size_t number = 0;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
@@ -150,10 +171,13 @@ YoloLabels parse_yolo_labels(std::string_view text, int64_t num_classes) {
     const auto [before, is_new] = seen.emplace(std::pair(box->label, box->corners), number);
     if (is_new) {
       out.boxes.push_back(*box);
+      out.cut += reader.was_cut();
     } else {
       problem("repeats line " + std::to_string(before->second));
     }
   }
+  // Of a form that says it is UTF-16 and then is not, the end is missing.
+  if (!decoded.problem.empty() && is_utf8(text)) out.problems.push_back(decoded.problem);
   return out;
 }
 

@@ -7,7 +7,9 @@
 
 #include <kestrel/data/datasets/yolo_yaml.h>
 #include <kestrel/data/file.h>
+#include <kestrel/data/image.h>
 #include <kestrel/registry/config.h>
+#include <kestrel/tensor/text.h>
 
 namespace kestrel {
 namespace {
@@ -26,9 +28,13 @@ Config parse(const fs::path& file) {
   if (bytes.size() > kMostBytes) {
     fail<DataError>("[yolo] ", file.string(), ": is too large for a data set's YAML");
   }
+  const DecodedText decoded =
+      decode_text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (!decoded.problem.empty()) {
+    fail<DataError>("[yolo] ", file.string(), ": ", decoded.problem, "; save it as UTF-8");
+  }
   try {
-    return Config::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-                         file.string());
+    return Config::parse(decoded.text, file.string());
   } catch (const UsageError& error) {
     fail<DataError>("[yolo] ", error.what());
   }
@@ -83,12 +89,25 @@ fs::path find_root(const Config& root, const fs::path& file) {
                   "); correct it, or remove it where the images lie beside this file");
 }
 
+/// Where an entry of a part is; empty where it is nowhere.
+fs::path find_entry(const fs::path& folder, const std::string& entry) {
+  std::string turned = entry;  // from Windows
+  std::ranges::replace(turned, '\\', '/');
+  for (const std::string& name : {entry, turned}) {
+    if (is_there(folder / name)) return folder / name;
+    // Roboflow writes ../train/images for what lies beside the file.
+    if (name.starts_with("../") && is_there(folder / name.substr(3)))
+      return folder / name.substr(3);
+  }
+  return {};
+}
+
 // A part's folders and lists.
-std::vector<fs::path> read_part(const Config& root, std::initializer_list<const char*> keys,
-                                const fs::path& folder, const fs::path& file) {
+YoloYaml::Part read_part(const Config& root, std::initializer_list<const char*> keys,
+                         const fs::path& folder, const fs::path& file) {
   const Config* value = nullptr;
   for (const char* key : keys) {
-    if (value == nullptr) value = root.find(key);
+    if (value == nullptr || value->is_null()) value = root.find(key);
   }
   std::vector<std::string> entries;
   if (value == nullptr || value->is_null()) return {};
@@ -97,19 +116,32 @@ std::vector<fs::path> read_part(const Config& root, std::initializer_list<const 
   } else {
     entries.push_back(text_of(*value));
   }
-  std::vector<fs::path> out;
+  YoloYaml::Part out;
   for (const std::string& entry : entries) {
-    fs::path path = folder / entry;
-    // Roboflow writes ../train/images for what lies beside the file.
-    if (!is_there(path) && entry.starts_with("../")) path = folder / entry.substr(3);
-    if (!is_there(path)) {
-      fail<DataError>("[yolo] ", file.string(), ": ", *keys.begin(), ": '", entry,
-                      "' is not there (looked for '", (folder / entry).lexically_normal().string(),
-                      "')");
-    }
-    out.push_back(path);
+    out.sources.push_back(find_entry(folder, entry));
+    if (!out.sources.back().empty()) continue;
+    out.problem = "[yolo] " + file.string() + ": " + *keys.begin() + ": '" + entry +
+                  "' is not there (looked for '" + (folder / entry).lexically_normal().string() +
+                  "')";
+    return out;
   }
   return out;
+}
+
+// kpt_shape: [17, 3], or [4, 2]: how many key points, and numbers of each.
+int64_t read_pose_values(const Config& root, const fs::path& file) {
+  const Config* shape = root.find("kpt_shape");
+  if (shape == nullptr || shape->is_null()) return 0;
+  try {
+    const auto items = shape->items();
+    if (items.size() == 2) {
+      const int64_t count = items[0].as_int(), each = items[1].as_int();
+      if (count >= 1 && count <= 10000 && (each == 2 || each == 3)) return count * each;
+    }
+  } catch (const UsageError&) {  // something else than a list of numbers
+  }
+  fail<DataError>("[yolo] ", file.string(), ": kpt_shape is ", shape->describe(),
+                  ", not a number of key points and 2 or 3 numbers for each, as [17, 3]");
 }
 
 std::string lower_extension(const fs::path& path) {
@@ -118,17 +150,13 @@ std::string lower_extension(const fs::path& path) {
   return extension;
 }
 
-bool is_one_of(const std::string& extension, std::initializer_list<const char*> extensions) {
-  return std::ranges::find(extensions, extension) != extensions.end();
-}
-
 bool is_read(const std::string& extension) {
-  return is_one_of(extension, {".jpg", ".jpeg", ".mpo", ".png", ".bmp", ".tga", ".ppm", ".pgm"});
+  return has_picture_name("x" + extension);
 }
 
 // Formats that Ultralytics reads and we do not.
 bool is_foreign(const std::string& extension) {
-  return is_one_of(extension, {".webp", ".tif", ".tiff", ".heic", ".avif", ".dng", ".pfm", ".jp2"});
+  return has_unread_picture_name("x" + extension);
 }
 
 void add_folder(const fs::path& folder, std::vector<fs::path>& images) {
@@ -145,12 +173,23 @@ void add_folder(const fs::path& folder, std::vector<fs::path>& images) {
   }
 }
 
+// A line of a list, as seen from the list's folder, from where the program runs, or from one of the
+// folders above the list: many are written as seen from the root of the data set.
+fs::path find_listed(const fs::path& folder, const std::string& line) {
+  std::string turned = line;  // from Windows
+  std::ranges::replace(turned, '\\', '/');
+  for (const std::string& name : {line, turned}) {
+    for (const fs::path& place :
+         {folder / name, fs::path(name), folder / ".." / name, folder / "../.." / name}) {
+      if (is_there(place)) return place.lexically_normal();
+    }
+  }
+  return (folder / line).lexically_normal();
+}
+
 void add_list(const fs::path& list, std::vector<fs::path>& images) {
-  const fs::path folder = list.parent_path();
   for (const std::string& line : read_lines("yolo", list)) {
-    const fs::path beside = folder / line;
-    images.push_back(
-        (!is_there(beside) && is_there(line) ? fs::path(line) : beside).lexically_normal());
+    images.push_back(find_listed(list.parent_path(), line));
   }
 }
 
@@ -166,6 +205,7 @@ YoloYaml read_yolo_yaml(const fs::path& file) {
     fail<DataError>("[yolo] ", file.string(), ": nc is ", count->describe(), ", but there are ",
                     out.names.size(), " names");
   }
+  out.pose_values = read_pose_values(root, file);
   const fs::path folder = find_root(root, file);
   out.train = read_part(root, {"train"}, folder, file);
   out.val = read_part(root, {"val", "valid", "validation"}, folder, file);
@@ -208,12 +248,31 @@ std::vector<fs::path> list_yolo_images(const std::vector<fs::path>& sources,
   return images;
 }
 
+std::string YoloYaml::part_for(const std::string& split) const {
+  if (part(split).is_named()) return split;
+  const std::string instead = split == "val" ? "test" : split == "test" ? "val" : "";
+  return !instead.empty() && part(instead).is_named() ? instead : "";
+}
+
+const YoloYaml::Part& YoloYaml::part(const std::string& name) const {
+  return name == "train" ? train : name == "val" ? val : test;
+}
+
 fs::path yolo_label_file(const fs::path& image) {
-  std::string text = image.string();
-  constexpr std::string_view kImages = "/images/", kLabels = "/labels/";
-  const size_t at = text.rfind(kImages);
-  if (at != std::string::npos) text.replace(at, kImages.size(), kLabels);
-  return fs::path(text).replace_extension(".txt");
+  std::vector<fs::path> parts(image.begin(), image.end());
+  const auto with = [&](size_t at, const char* name) {
+    fs::path out;
+    for (size_t i = 0; i < parts.size(); ++i) out /= i == at ? fs::path(name) : parts[i];
+    return out.replace_extension(".txt");
+  };
+  for (size_t at = parts.size() - 1; at-- > 0;) {
+    const std::string name = parts[at].string();
+    if (name == "images") return with(at, "labels");
+    if (name != "Images" && name != "IMAGES") continue;
+    const fs::path alike = with(at, name == "Images" ? "Labels" : "LABELS");
+    return is_there(alike.parent_path()) ? alike : with(at, "labels");
+  }
+  return fs::path(image).replace_extension(".txt");
 }
 
 }  // namespace kestrel

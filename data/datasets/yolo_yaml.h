@@ -16,12 +16,25 @@ namespace kestrel {
 ///   test: images/test            # may be absent
 ///   names: {0: rbc, 1: wbc}      # or a list
 struct YoloYaml {
+  /// Folders and lists of images.
+  struct Part {
+    std::vector<std::filesystem::path> sources;
+    std::string problem;  ///< Why it cannot be used, for a DataError; empty where it can.
+    bool is_named() const { return !sources.empty() || !problem.empty(); }
+  };
   std::vector<std::string> names;  ///< By class number.
-  std::vector<std::filesystem::path> train, val, test;
+  Part train, val, test;
+  int64_t pose_values = 0;  ///< Numbers of the key points behind each box (kpt_shape: [17, 3]).
+
+  /// "train", "val" or "test", or what stands in for it: val and test for each other. Empty where
+  /// there is neither.
+  std::string part_for(const std::string& split) const;
+  const Part& part(const std::string& name) const;
 };
 
-/// Throws DataError that names the file, the key and what was looked for. `path` is taken as it is,
-/// beside the file, beside the file's folder, and in $KESTREL_DATA.
+/// Throws DataError that names the file, the key and what was looked for; a part that is not there
+/// matters when it is asked for. `path` is taken as it is, beside the file, beside the file's
+/// folder, and in $KESTREL_DATA.
 YoloYaml read_yolo_yaml(const std::filesystem::path& file);
 
 /// Whether it looks like such a file: YAML with `names` and a part.
@@ -33,7 +46,8 @@ bool is_yolo_yaml(const std::filesystem::path& file);
 std::vector<std::filesystem::path> list_yolo_images(
     const std::vector<std::filesystem::path>& sources, Complaints& complaints);
 
-/// The last images/ of the path becomes labels/, and the extension .txt.
+/// The last folder of the path that is named images becomes labels (Images, which is no name of
+/// Ultralytics': Labels, or labels where there are those), and the extension .txt.
 std::filesystem::path yolo_label_file(const std::filesystem::path& image);
 
 }  // namespace kestrel

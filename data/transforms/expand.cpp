@@ -8,7 +8,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Transform, Expand, ExpandOptions> kExpand{"Expand"};
+const Registration<Transform, Expand, ExpandOptions> kExpand{"Expand",
+                                                             "puts the image on a larger canvas"};
 
 template <class Picture>
 void place(const Picture& from, int64_t left, int64_t top, const std::array<double, 3>& color,

@@ -9,9 +9,10 @@
 namespace kestrel {
 namespace {
 
-const Registration<Transform, RandomCrop, RandomCropOptions> kRandomCrop{"RandomCrop"};
+const Registration<Transform, RandomCrop, RandomCropOptions> kRandomCrop{
+    "RandomCrop", "cuts out a part of a given size"};
 const Registration<Transform, MinIoURandomCrop, MinIoURandomCropOptions> kMinIoURandomCrop{
-    "MinIoURandomCrop"};
+    "MinIoURandomCrop", "cuts out a part that overlaps the objects by enough"};
 
 double iou(const Box& a, const Box& b) {
   const double w = std::min(a.x2, b.x2) - std::max(a.x1, b.x1);

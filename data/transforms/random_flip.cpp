@@ -8,7 +8,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Transform, RandomFlip, RandomFlipOptions> kRandomFlip{"RandomFlip"};
+const Registration<Transform, RandomFlip, RandomFlipOptions> kRandomFlip{
+    "RandomFlip", "flips the image by chance"};
 
 }  // namespace
 

@@ -9,7 +9,7 @@
 namespace kestrel {
 namespace {
 
-const Registration<Transform, Resize, ResizeOptions> kResize{"Resize"};
+const Registration<Transform, Resize, ResizeOptions> kResize{"Resize", "scales the image"};
 
 ImageScale read_scale(const Config& node) {
   const auto items = node.items();

@@ -13,6 +13,8 @@ struct AssignResult {
 
 class Assigner {
  public:
+  static constexpr const char* kKind = "assigner";
+
   virtual ~Assigner() = default;
   /// anchors (n, 4) and ground truths (g, 4); `valid` (n) uint8 or undefined: anchors with 0 are
   /// ignored and count for nothing.

@@ -4,7 +4,7 @@ namespace kestrel {
 namespace {
 
 const Registration<Assigner, MaxIoUAssigner, MaxIoUAssignerOptions> kMaxIoUAssigner{
-    "MaxIoUAssigner"};
+    "MaxIoUAssigner", "gives an anchor the ground truth that it overlaps most"};
 
 }  // namespace
 

@@ -2,15 +2,23 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
+#include <kestrel/autograd/functions/arithmetic.h>
 #include <kestrel/autograd/functions/pooling.h>
+#include <kestrel/detection/init_cfg.h>
+#include <kestrel/layers/activation.h>
+#include <kestrel/layers/block.h>
 #include <kestrel/layers/init.h>
 #include <kestrel/registry/registry.h>
 
 namespace kestrel {
 namespace {
 
-const Registration<Backbone, ResNet, ResNetOptions> kResNet{"ResNet"};
+const Registration<Backbone, ResNet, ResNetOptions> kResNet{"ResNet",
+                                                            "residual network of 18 to 152 layers"};
+const Registration<Backbone, ResNeXt, ResNeXtOptions> kResNeXt{
+    "ResNeXt", "residual network with grouped 3x3 convolutions"};
 
 struct Architecture {
   int64_t depth;
@@ -39,6 +47,15 @@ struct BlockOptions {
   bool caffe = false;
   std::optional<DcnOptions> dcn = {};
   NormOptions norm_cfg;
+  std::vector<ResNetPlugin> plugins = {};
+  int64_t groups = 1;         ///< Of a bottleneck's 3x3.
+  double relative_width = 1;  ///< Channels of a group, in planes, where there are several.
+
+  /// Channels inside a bottleneck.
+  int64_t width() const {
+    if (groups == 1) return planes;
+    return static_cast<int64_t>(std::floor(static_cast<double>(planes) * relative_width)) * groups;
+  }
 };
 
 /// A 1x1 convolution and norm on the shortcut, under "downsample.0" and "downsample.1".
@@ -97,16 +114,19 @@ class BasicBlock : public ResidualBlock {
   Downsample* downsample_ = nullptr;
 };
 
-/// The 3x3 convolution of a bottleneck: one of the two.
-struct SpatialConv {
-  Conv2d* plain = nullptr;
-  DeformConvPack* deformable = nullptr;
-
-  /// relu(norm(conv(x)))
-  Variable forward(const Variable& x, Norm& norm) const {
-    if (plain) return plain->forward(x, {.norm = &norm, .relu = true});
-    return norm.forward(deformable->forward(x), true);
+/// The blocks of a bottleneck that follow one of its convolutions.
+class Plugins {
+ public:
+  void push(Block& block) { blocks_.push_back(&block); }
+  bool empty() const { return blocks_.empty(); }
+  Variable forward(const Variable& x) const {
+    Variable y = x;
+    for (Block* block : blocks_) y = block->forward(y);
+    return y;
   }
+
+ private:
+  std::vector<Block*> blocks_;
 };
 
 class Bottleneck : public ResidualBlock {
@@ -115,67 +135,84 @@ class Bottleneck : public ResidualBlock {
 
   explicit Bottleneck(const BlockOptions& o)
       : conv1_(add<Conv2d>("conv1", Conv2dOptions{.in_channels = o.in_channels,
-                                                  .out_channels = o.planes,
+                                                  .out_channels = o.width(),
                                                   .stride = o.caffe ? o.stride : 1,
                                                   .bias = false})),
-        bn1_(add<BatchNorm2d>("bn1", o.planes, o.norm_cfg)),
-        conv2_(add_conv2(o)),
-        bn2_(add<BatchNorm2d>("bn2", o.planes, o.norm_cfg)),
-        conv3_(add<Conv2d>("conv3", Conv2dOptions{.in_channels = o.planes,
+        bn1_(add<BatchNorm2d>("bn1", o.width(), o.norm_cfg)),
+        conv2_(adopt("conv2", make_conv2(o))),
+        bn2_(add<BatchNorm2d>("bn2", o.width(), o.norm_cfg)),
+        conv3_(add<Conv2d>("conv3", Conv2dOptions{.in_channels = o.width(),
                                                   .out_channels = o.planes * kExpansion,
                                                   .bias = false})),
         bn3_(add<BatchNorm2d>("bn3", o.planes * kExpansion, o.norm_cfg)) {
     if (o.stride != 1 || o.in_channels != o.planes * kExpansion) {
       downsample_ = &add<Downsample>("downsample", o, o.planes * kExpansion);
     }
+    for (const ResNetPlugin& plugin : o.plugins) add_plugin(plugin, o.planes, o.width());
   }
 
   Variable forward(const Variable& x) override {
     Variable y = conv1_.forward(x, {.norm = &bn1_, .relu = true});
-    y = conv2_.forward(y, bn2_);
+    y = after(Position::AfterConv1).forward(y);
+    y = conv2_.forward(y, {.norm = &bn2_, .relu = true});
+    y = after(Position::AfterConv2).forward(y);
     const Variable identity = downsample_ ? downsample_->forward(x) : x;
-    return conv3_.forward(y, {.norm = &bn3_, .relu = true, .residual = identity});
+    const Plugins& last = after(Position::AfterConv3);
+    if (last.empty()) {
+      return conv3_.forward(y, {.norm = &bn3_, .relu = true, .residual = identity});
+    }
+    return autograd::relu(last.forward(conv3_.forward(y, {.norm = &bn3_})) + identity);
   }
   BatchNorm2d& last_norm() override { return bn3_; }
 
  private:
-  SpatialConv add_conv2(const BlockOptions& o) {
-    const int64_t stride = o.caffe ? 1 : o.stride;
-    if (!o.dcn) {
-      return {.plain = &add<Conv2d>("conv2", Conv2dOptions{.in_channels = o.planes,
-                                                           .out_channels = o.planes,
-                                                           .kernel_size = 3,
-                                                           .stride = stride,
-                                                           .padding = o.dilation,
-                                                           .dilation = o.dilation,
-                                                           .bias = false})};
+  using Position = ResNetPlugin::Position;
+
+  Plugins& after(Position position) { return plugins_[static_cast<size_t>(position)]; }
+
+  static std::unique_ptr<ConvLayer> make_conv2(const BlockOptions& o) {
+    const Conv2dOptions options{.in_channels = o.width(),
+                                .out_channels = o.width(),
+                                .kernel_size = 3,
+                                .stride = o.caffe ? 1 : o.stride,
+                                .padding = o.dilation,
+                                .dilation = o.dilation,
+                                .groups = o.groups,
+                                .bias = false};
+    if (!o.dcn) return make_conv({}, options);
+    Config dcn = layer_config(o.dcn->type == DeformConvType::DCN ? "DCN" : "DCNv2");
+    dcn.set("deform_groups", o.dcn->deform_groups);
+    return make_conv(dcn, options);
+  }
+
+  void add_plugin(const ResNetPlugin& plugin, int64_t planes, int64_t width) {
+    Config cfg = plugin.cfg;
+    std::string postfix;
+    if (const Config* given = cfg.find("postfix")) {
+      postfix = given->is_string() ? given->as_string() : std::to_string(given->as_int());
+      cfg.erase("postfix");
     }
-    const DeformConv2dOptions options{.in_channels = o.planes,
-                                      .out_channels = o.planes,
-                                      .kernel_size = 3,
-                                      .stride = stride,
-                                      .padding = o.dilation,
-                                      .dilation = o.dilation,
-                                      .deform_groups = o.dcn->deform_groups,
-                                      .bias = false};
-    if (o.dcn->type == DeformConvType::DCN) {
-      return {.deformable = &add<DeformConv2dPack>("conv2", options)};
-    }
-    return {.deformable = &add<ModulatedDeformConv2dPack>("conv2", options)};
+    auto block =
+        make_block(cfg, plugin.position == Position::AfterConv3 ? planes * kExpansion : width);
+    const std::string name = block->abbreviation() + postfix;
+    after(plugin.position).push(adopt(name, std::move(block)));
   }
 
   Conv2d& conv1_;
   BatchNorm2d& bn1_;
-  SpatialConv conv2_;
+  ConvLayer& conv2_;
   BatchNorm2d& bn2_;
   Conv2d& conv3_;
   BatchNorm2d& bn3_;
   Downsample* downsample_ = nullptr;
+  std::array<Plugins, 3> plugins_;
 };
 
 }  // namespace
 
-ResNet::ResNet(const ResNetOptions& options)
+ResNet::ResNet(const ResNetOptions& options) : ResNet(options, 1, 0) {}
+
+ResNet::ResNet(const ResNetOptions& options, int64_t groups, int64_t base_width)
     : options_(options),
       conv1_(add<Conv2d>(
           "conv1", Conv2dOptions{.in_channels = options.in_channels,
@@ -188,6 +225,7 @@ ResNet::ResNet(const ResNetOptions& options)
       bn1_(add<BatchNorm2d>("bn1", conv1_.options().out_channels, options.norm_cfg)) {
   const Architecture& architecture = architecture_of(options.depth);
   const auto stage_count = static_cast<size_t>(options.num_stages);
+  check_init_cfg(options.init_cfg);
   if (options.style != "pytorch" && options.style != "caffe") {
     fail<UsageError>("[resnet] style must be pytorch or caffe, got '", options.style, "'");
   }
@@ -202,6 +240,16 @@ ResNet::ResNet(const ResNetOptions& options)
   if (options.dcn && options.stage_with_dcn.size() < stage_count) {
     fail<UsageError>("[resnet] stage_with_dcn must say true or false for each of ", stage_count,
                      " stages, got ", options.stage_with_dcn.size());
+  }
+  if (!options.plugins.empty() && !architecture.bottleneck) {
+    fail<UsageError>("[resnet] plugins need bottlenecks: depth 50, 101 or 152, got ",
+                     options.depth);
+  }
+  for (const ResNetPlugin& plugin : options.plugins) {
+    if (!plugin.stages.empty() && plugin.stages.size() != stage_count) {
+      fail<UsageError>("[resnet] a plugin's stages must say true or false for each of ",
+                       stage_count, " stages, got ", plugin.stages.size());
+    }
   }
   for (const int64_t index : options.out_indices) {
     if (index < 0 || index >= options.num_stages) {
@@ -219,7 +267,13 @@ ResNet::ResNet(const ResNetOptions& options)
                        .stride = options.strides[s],
                        .dilation = options.dilations[s],
                        .caffe = options.style == "caffe",
-                       .norm_cfg = options.norm_cfg};
+                       .norm_cfg = options.norm_cfg,
+                       .groups = groups,
+                       .relative_width = static_cast<double>(base_width) /
+                                         static_cast<double>(options.base_channels)};
+    for (const ResNetPlugin& plugin : options.plugins) {
+      if (plugin.stages.empty() || plugin.stages[s]) block.plugins.push_back(plugin);
+    }
     in_channels =
         block.planes * (architecture.bottleneck ? Bottleneck::kExpansion : BasicBlock::kExpansion);
     for (int64_t b = 0; b < architecture.blocks[s]; ++b) {
@@ -290,6 +344,7 @@ std::vector<Variable> ResNet::forward(const Variable& images) {
 }
 
 void ResNet::init_weights(Philox& random) {
+  if (init_by_config(*this, options_.init_cfg, random)) return;
   for (auto& [name, module] : named_modules()) {
     if (auto* conv = dynamic_cast<Conv2d*>(module)) {
       init::kaiming(conv->weight, 0, init::FanMode::Out, init::Distribution::Normal, random);
@@ -298,12 +353,29 @@ void ResNet::init_weights(Philox& random) {
     }
   }
   for (auto& [name, module] : named_modules()) {
-    if (dynamic_cast<DeformConvPack*>(module)) module->init_weights(random);
+    auto* conv = dynamic_cast<ConvLayer*>(module);
+    if ((conv && conv->has_own_init()) || dynamic_cast<Block*>(module)) {
+      module->init_weights(random);
+    }
   }
   if (!options_.zero_init_residual) return;
   for (auto* stage : stages_) {
     for (ResidualBlock* block : *stage) init::constant(block->last_norm().weight, 0);
   }
+}
+
+ResNeXt::ResNeXt(const ResNeXtOptions& options)
+    : ResNet(checked(options), options.groups, options.base_width) {}
+
+const ResNetOptions& ResNeXt::checked(const ResNeXtOptions& options) {
+  if (!architecture_of(options.resnet.depth).bottleneck) {
+    fail<UsageError>("[resnext] depth must be 50, 101 or 152, got ", options.resnet.depth);
+  }
+  if (options.groups < 1 || options.base_width < 1) {
+    fail<UsageError>("[resnext] groups and base_width must be positive, got ", options.groups,
+                     " and ", options.base_width);
+  }
+  return options.resnet;
 }
 
 }  // namespace kestrel

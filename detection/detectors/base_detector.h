@@ -17,6 +17,8 @@ struct PredictTimes {
 /// A whole detector: what the trainer trains and Detector runs.
 class BaseDetector : public Module {
  public:
+  static constexpr const char* kKind = "detector";
+
   /// Losses of a batch, differentiable; the module should be in training mode.
   virtual Losses losses(const Batch& batch) = 0;
   /// Detections of each image, without gradients; the module should be in evaluation mode. With

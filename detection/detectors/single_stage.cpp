@@ -9,7 +9,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<BaseDetector, RetinaNet, SingleStageOptions> kRetinaNet{"RetinaNet"};
+const Registration<BaseDetector, RetinaNet, SingleStageOptions> kRetinaNet{
+    "RetinaNet", "one-stage detector: backbone, neck, dense head"};
 
 /// The head's config with the detector's train_cfg and test_cfg inside, as MMDetection passes them.
 Config with_phase_configs(const SingleStageOptions& options) {

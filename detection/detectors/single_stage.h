@@ -15,16 +15,16 @@ struct SingleStageOptions {
   Config backbone;
   Config neck;
   Config bbox_head;
-  Config train_cfg;  ///< Handed to the head, which reads assigner and sampler from it.
-  Config test_cfg;   ///< Handed to the head, which reads its post-processing from it.
+  Config train_cfg;
+  Config test_cfg;
 
   template <class V>
   void visit(V& v) {
-    v("backbone", backbone);
-    v("neck", neck);
-    v("bbox_head", bbox_head);
-    v("train_cfg", train_cfg);
-    v("test_cfg", test_cfg);
+    v("backbone", backbone, "a backbone");
+    v("neck", neck, "a neck; null: none");
+    v("bbox_head", bbox_head, "a dense head");
+    v("train_cfg", train_cfg, "handed to the head, which reads assigner and sampler from it");
+    v("test_cfg", test_cfg, "handed to the head, which reads its post-processing from it");
   }
 };
 

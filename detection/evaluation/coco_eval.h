@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include <kestrel/detection/evaluation/coco_text_ids.h>
 #include <kestrel/detection/evaluation/mask.h>
 
 namespace kestrel {
@@ -59,6 +60,7 @@ struct CocoEvalTruths {
   std::vector<CocoEvalImage> images;    ///< All images looked at, with objects or without.
   std::vector<CocoEvalCategory> categories;
   std::vector<CocoEvalTruth> annotations;
+  CocoTextIds image_texts{};  ///< Ids of images that are text in the file.
 };
 
 /// COCO's numbers. Thresholds T = .50:.05:.95, recalls R = 0:.01:1, classes K by ascending id,

@@ -113,6 +113,13 @@ int64_t json_integer(value v, const JsonPlace& place, std::string_view field) {
   fail_field(place, field, "an integer", v.raw_json_token(), error);
 }
 
+int64_t json_id(value v, const JsonPlace& place, std::string_view field, CocoTextIds& texts) {
+  simdjson::ondemand::json_type type;
+  if (const auto error = v.type().get(type)) fail_json(place, error);
+  return type == simdjson::ondemand::json_type::string ? texts.number(json_text(v, place, field))
+                                                       : json_integer(v, place, field);
+}
+
 bool json_flag(value v, const JsonPlace& place, std::string_view field) {
   bool flag;
   if (!v.get_bool().get(flag)) return flag;

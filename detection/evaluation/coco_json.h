@@ -9,6 +9,7 @@
 
 #include <simdjson.h>
 
+#include <kestrel/detection/evaluation/coco_text_ids.h>
 #include <kestrel/detection/evaluation/mask.h>
 
 namespace kestrel::coco {
@@ -30,6 +31,9 @@ struct JsonPlace {
 double json_number(simdjson::ondemand::value value, const JsonPlace& place, std::string_view field);
 int64_t json_integer(simdjson::ondemand::value value, const JsonPlace& place,
                      std::string_view field);
+/// A whole number, or text, which gets one in `texts`.
+int64_t json_id(simdjson::ondemand::value value, const JsonPlace& place, std::string_view field,
+                CocoTextIds& texts);
 bool json_flag(simdjson::ondemand::value value, const JsonPlace& place, std::string_view field);
 std::string json_text(simdjson::ondemand::value value, const JsonPlace& place,
                       std::string_view field);

@@ -5,6 +5,7 @@
 #include <kestrel/detection/evaluation/coco_json.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/kernels/parallel.h>
+#include <kestrel/tensor/text.h>
 
 namespace kestrel {
 namespace {
@@ -14,11 +15,22 @@ using simdjson::ondemand::value;
 
 constexpr std::string_view kAnnotations = "annotations", kResults = "results";
 
+/// The text without a byte order mark, and as UTF-8 if it is UTF-16 or UTF-32.
+simdjson::padded_string as_utf8(std::string_view text, const std::string& name) {
+  const TextForm form = text_form(text);
+  if (*form.encoding == '\0') return simdjson::padded_string(text.substr(form.mark));
+  const DecodedText decoded = decode_text(text);
+  if (!decoded.problem.empty()) fail<DataError>("[coco] ", name, ": ", decoded.problem);
+  return simdjson::padded_string(decoded.text);
+}
+
 simdjson::padded_string load(const std::string& path) {
   simdjson::padded_string text;
   if (const auto error = simdjson::padded_string::load(path).get(text))
     fail<DataError>("[coco] ", path, ": cannot be read: ", simdjson::error_message(error));
-  return text;
+  const TextForm form = text_form(text);
+  if (*form.encoding == '\0' && form.mark == 0) return text;
+  return as_utf8(text, path);
 }
 
 /// Parses a file whose root is an object or a list, as `root` asks of the document.
@@ -41,12 +53,12 @@ void require(bool seen, const JsonPlace& place, const char* field) {
   if (!seen) fail<DataError>(place.describe(), ": has no ", field);
 }
 
-CocoEvalImage parse_image(value v, const JsonPlace& place) {
+CocoEvalImage parse_image(value v, const JsonPlace& place, CocoTextIds& texts) {
   CocoEvalImage image;
   bool has_id = false;
   for_each_field(json_object(v, place), place, [&](std::string_view key, value field) {
     if (key == "id") {
-      image.id = json_integer(field, place, key);
+      image.id = json_id(field, place, key, texts);
       has_id = true;
     } else if (key == "height") {
       image.height = json_integer(field, place, key);
@@ -73,15 +85,20 @@ CocoEvalCategory parse_category(value v, const JsonPlace& place) {
   return category;
 }
 
-CocoEvalTruth parse_truth(value v, const JsonPlace& place, CocoMetric metric, Segmentation& shape) {
+struct TruthTexts {
+  CocoTextIds annotations, images;
+};
+
+CocoEvalTruth parse_truth(value v, const JsonPlace& place, CocoMetric metric, TruthTexts& texts,
+                          Segmentation& shape) {
   CocoEvalTruth truth;
   Seen seen;
   for_each_field(json_object(v, place), place, [&](std::string_view key, value field) {
     if (key == "id") {
-      truth.id = json_integer(field, place, key);
+      truth.id = json_id(field, place, key, texts.annotations);
       seen.id = true;
     } else if (key == "image_id") {
-      truth.image_id = json_integer(field, place, key);
+      truth.image_id = json_id(field, place, key, texts.images);
       seen.image = true;
     } else if (key == "category_id") {
       truth.category_id = json_integer(field, place, key);
@@ -138,11 +155,26 @@ void convert_masks(std::vector<Item>& items, std::vector<Segmentation>& shapes,
   });
 }
 
+/// Images with text as their id are evaluated in the order of the texts.
+void order_texts(CocoEvalTruths& truths, const CocoTextIds& texts) {
+  if (texts.size() == 0) return;
+  const std::vector<size_t> ranks = texts.ranks();
+  std::vector<size_t> order(ranks.size());
+  for (size_t i = 0; i < ranks.size(); ++i) order[ranks[i]] = i;
+  for (const size_t i : order) truths.image_texts.number(texts.text(CocoTextIds::at(i)));
+  const auto reorder = [&](int64_t& id) {
+    if (CocoTextIds::is_text(id)) id = CocoTextIds::at(ranks[CocoTextIds::place(id)]);
+  };
+  for (CocoEvalImage& image : truths.images) reorder(image.id);
+  for (CocoEvalTruth& truth : truths.annotations) reorder(truth.image_id);
+}
+
 CocoEvalTruths parse_truths(const simdjson::padded_string& text, CocoMetric metric,
                             const std::string& name) {
   CocoEvalTruths truths;
   truths.source = name;
   std::vector<Segmentation> shapes;
+  TruthTexts texts;
   bool has_images = false, has_categories = false;
   const JsonPlace file{name};
   const auto parse_field = [&](std::string_view list, value v) {
@@ -150,7 +182,7 @@ CocoEvalTruths parse_truths(const simdjson::padded_string& text, CocoMetric metr
       has_images = true;
       truths.images.clear();
       for_each_element(json_array(v, file, list), file, [&](value item, int64_t i) {
-        truths.images.push_back(parse_image(item, {name, list, i}));
+        truths.images.push_back(parse_image(item, {name, list, i}, texts.images));
       });
     } else if (list == "categories") {
       has_categories = true;
@@ -163,7 +195,7 @@ CocoEvalTruths parse_truths(const simdjson::padded_string& text, CocoMetric metr
       shapes.clear();
       for_each_element(json_array(v, file, list), file, [&](value item, int64_t i) {
         Segmentation shape;
-        truths.annotations.push_back(parse_truth(item, {name, list, i}, metric, shape));
+        truths.annotations.push_back(parse_truth(item, {name, list, i}, metric, texts, shape));
         shapes.push_back(std::move(shape));
       });
     }
@@ -180,6 +212,7 @@ CocoEvalTruths parse_truths(const simdjson::padded_string& text, CocoMetric metr
   });
   require(has_images, file, "images");
   require(has_categories, file, "categories");
+  order_texts(truths, texts.images);
   if (metric == CocoMetric::kSegm)
     convert_masks(truths.annotations, shapes, sizes_of(truths), name, kAnnotations);
   return truths;
@@ -192,13 +225,13 @@ struct ParsedResult {
   bool has_box = false;
 };
 
-ParsedResult parse_result(value v, const JsonPlace& place, bool with_shape) {
+ParsedResult parse_result(value v, const JsonPlace& place, bool with_shape, CocoTextIds& texts) {
   ParsedResult result;
   CocoEvalDetection& detection = result.detection;
   Seen seen;
   for_each_field(json_object(v, place), place, [&](std::string_view key, value field) {
     if (key == "image_id") {
-      detection.image_id = json_integer(field, place, key);
+      detection.image_id = json_id(field, place, key, texts);
       seen.image = true;
     } else if (key == "category_id") {
       detection.category_id = json_integer(field, place, key);
@@ -230,15 +263,16 @@ std::vector<CocoEvalDetection> parse_results(const simdjson::padded_string& text
   const JsonPlace file{name};
   std::vector<CocoEvalDetection> detections;
   std::vector<Segmentation> shapes;
+  CocoTextIds texts = truths.image_texts;  // others get numbers of no image
   bool boxes = false;
   const auto parse_item = [&](value item, int64_t i) {
     const JsonPlace place{name, kResults, i};
     const bool with_shape = i == 0 || metric == CocoMetric::kSegm || !boxes;
-    ParsedResult result = parse_result(item, place, with_shape);
+    ParsedResult result = parse_result(item, place, with_shape, texts);
     CocoEvalDetection& detection = result.detection;
     if (i == 0) boxes = result.has_box;
     if (!sizes.contains(detection.image_id))
-      fail<DataError>(place.describe(), ": image ", detection.image_id,
+      fail<DataError>(place.describe(), ": image ", texts.describe(detection.image_id),
                       " is not among the images of ", truths.source);
     if (boxes) {
       if (!result.has_box)
@@ -281,7 +315,7 @@ CocoEvalTruths read_coco_truths(const std::string& path, CocoMetric metric) {
 
 CocoEvalTruths parse_coco_truths(std::string_view json, CocoMetric metric,
                                  const std::string& name) {
-  return parse_truths(simdjson::padded_string(json), metric, name);
+  return parse_truths(as_utf8(json, name), metric, name);
 }
 
 std::vector<CocoEvalDetection> read_coco_results(const std::string& path,
@@ -292,12 +326,15 @@ std::vector<CocoEvalDetection> read_coco_results(const std::string& path,
 std::vector<CocoEvalDetection> parse_coco_results(std::string_view json,
                                                   const CocoEvalTruths& truths, CocoMetric metric,
                                                   const std::string& name) {
-  return parse_results(simdjson::padded_string(json), truths, metric, name);
+  return parse_results(as_utf8(json, name), truths, metric, name);
 }
 
 CocoEvalResult evaluate_coco_files(const std::string& annotations, const std::string& results,
                                    CocoMetric metric) {
   const CocoEvalTruths truths = read_coco_truths(annotations, metric);
+  if (truths.images.empty()) {
+    fail<DataError>("[coco] ", annotations, ": lists no image: there is nothing to evaluate on");
+  }
   return evaluate_coco(truths, read_coco_results(results, truths, metric), metric);
 }
 

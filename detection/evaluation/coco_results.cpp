@@ -3,6 +3,8 @@
 #include <charconv>
 #include <fstream>
 
+#include <nlohmann/json.hpp>
+
 #include <kestrel/kernels/error.h>
 
 namespace kestrel {
@@ -52,12 +54,18 @@ void append_coco_detections(const Detections& detections, int64_t image_id,
   }
 }
 
-std::string coco_results_json(std::span<const CocoEvalDetection> detections, CocoMetric metric) {
+std::string coco_results_json(std::span<const CocoEvalDetection> detections, CocoMetric metric,
+                              const CocoResultIds& ids) {
   std::string text = "[";
   for (const CocoEvalDetection& detection : detections) {
+    if (ids.unknown_categories.contains(detection.category_id)) continue;
     if (text.size() > 1) text += ",\n";
     text += "{\"image_id\": ";
-    append_number(text, detection.image_id);
+    if (const auto id = ids.image_texts.find(detection.image_id); id != ids.image_texts.end()) {
+      text += nlohmann::json(id->second).dump();
+    } else {
+      append_number(text, detection.image_id);
+    }
     text += ", \"category_id\": ";
     append_number(text, detection.category_id);
     if (metric == CocoMetric::kSegm) {
@@ -78,9 +86,9 @@ std::string coco_results_json(std::span<const CocoEvalDetection> detections, Coc
 }
 
 void write_coco_results(const std::string& path, std::span<const CocoEvalDetection> detections,
-                        CocoMetric metric) {
+                        CocoMetric metric, const CocoResultIds& ids) {
   std::ofstream file(path, std::ios::binary);
-  file << coco_results_json(detections, metric) << std::flush;
+  file << coco_results_json(detections, metric, ids) << std::flush;
   if (!file) fail<DataError>("[coco] ", path, ": cannot be written");
 }
 

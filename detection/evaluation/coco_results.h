@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <kestrel/detection/evaluation/coco_eval.h>
@@ -16,13 +18,19 @@ void append_coco_detections(const Detections& detections, int64_t image_id,
                             std::span<const int64_t> category_ids,
                             std::vector<CocoEvalDetection>& out);
 
+/// What a results file has in place of our ids.
+struct CocoResultIds {
+  std::unordered_map<int64_t, std::string> image_texts{};  ///< Ids of images that are text.
+  std::unordered_set<int64_t> unknown_categories{};        ///< Left out: the annotations lack them.
+};
+
 /// COCO's results format: a list of objects with image_id, category_id, bbox and score; for segm a
 /// compressed segmentation in place of the box. Numbers read back as the same doubles.
 std::string coco_results_json(std::span<const CocoEvalDetection> detections,
-                              CocoMetric metric = CocoMetric::kBbox);
+                              CocoMetric metric = CocoMetric::kBbox, const CocoResultIds& ids = {});
 
 /// Writes coco_results_json to a file; throws DataError when that fails.
 void write_coco_results(const std::string& path, std::span<const CocoEvalDetection> detections,
-                        CocoMetric metric = CocoMetric::kBbox);
+                        CocoMetric metric = CocoMetric::kBbox, const CocoResultIds& ids = {});
 
 }  // namespace kestrel

@@ -28,21 +28,21 @@ constexpr auto enum_names(LossAverage) {
 
 /// MMDetection's train_cfg of a dense head.
 struct AnchorTrainOptions {
-  Config assigner = {};         ///< Default: MaxIoUAssigner.
-  Config sampler = {};          ///< Default: PseudoSampler.
-  int64_t allowed_border = -1;  ///< -1: anchors may reach out of the image.
-  double pos_weight = -1;       ///< Classification weight of positives, where above 0.
-  bool debug = false;           ///< Without effect.
+  Config assigner = {};
+  Config sampler = {};
+  int64_t allowed_border = -1;
+  double pos_weight = -1;
+  bool debug = false;
   LossAverage loss_average = LossAverage::Batch;
 
   template <class V>
   void visit(V& v) {
-    v("assigner", assigner);
-    v("sampler", sampler);
-    v("allowed_border", allowed_border);
-    v("pos_weight", pos_weight);
-    v("debug", debug);
-    v("loss_average", loss_average);
+    v("assigner", assigner, "an assigner; null: MaxIoUAssigner");
+    v("sampler", sampler, "a sampler; null: PseudoSampler");
+    v("allowed_border", allowed_border, "-1: anchors may reach out of the image");
+    v("pos_weight", pos_weight, "classification weight of positives, where above 0");
+    v("debug", debug, "without effect");
+    v("loss_average", loss_average, "over what the losses are averaged");
   }
 };
 

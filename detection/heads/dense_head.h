@@ -21,6 +21,8 @@ struct HeadOutputs {
 /// Predicts at every cell of every pyramid level.
 class DenseHead : public Module {
  public:
+  static constexpr const char* kKind = "dense head";
+
   virtual HeadOutputs forward(const std::vector<Variable>& levels) = 0;
   /// Losses of a batch; the targets are on the outputs' device. Nothing is read back from there.
   virtual Losses loss(const HeadOutputs& outputs, const TargetTensors& targets) = 0;

@@ -135,7 +135,6 @@ Detections dense_postprocess(const std::vector<LevelPredictions>& levels, const 
     params.scale_x = meta.scale_x;
     params.scale_y = meta.scale_y;
   }
-  if (options.min_bbox_size >= 0) params.min_size = static_cast<float>(options.min_bbox_size);
   const ClipSize image{static_cast<double>(meta.img_width), static_cast<double>(meta.img_height)};
   int64_t begin = 0;
   for (size_t l = 0; l < selected.size(); ++l) {

@@ -18,9 +18,9 @@ struct NmsOptions {
 
   template <class V>
   void visit(V& v) {
-    v("type", type);
-    v("iou_threshold", iou_threshold);
-    v("class_agnostic", class_agnostic);
+    v("type", type, "nms");
+    v("iou_threshold", iou_threshold, "a box that overlaps a better one by more goes");
+    v("class_agnostic", class_agnostic, "boxes of other classes count, too");
   }
 };
 
@@ -37,23 +37,24 @@ constexpr auto enum_names(Candidates) {
 
 /// MMDetection's test_cfg of a dense head.
 struct DenseTestOptions {
-  int64_t nms_pre = 1000;    ///< Candidates per level; -1 for all.
-  double min_bbox_size = 0;  ///< A box needs both sides above this; negative: no such rule.
-  double score_thr = 0.05;   ///< A score has to be above this.
+  int64_t nms_pre = 1000;
+  double min_bbox_size = 0;
+  double score_thr = 0.05;
   NmsOptions nms = {};
-  int64_t max_per_img = 100;  ///< Detections per image; -1 for all.
+  int64_t max_per_img = 100;
   Candidates candidates = Candidates::Pairs;
-  bool rescale_after_nms = false;  ///< As torchvision does; else boxes are rescaled before.
+  bool rescale_after_nms = false;
 
   template <class V>
   void visit(V& v) {
-    v("nms_pre", nms_pre);
-    v("min_bbox_size", min_bbox_size);
-    v("score_thr", score_thr);
-    v("nms", nms);
-    v("max_per_img", max_per_img);
-    v("candidates", candidates);
-    v("rescale_after_nms", rescale_after_nms);
+    v("nms_pre", nms_pre, "candidates per level; -1 for all");
+    v("min_bbox_size", min_bbox_size, "without effect in dense heads, as in MMDetection");
+    v("score_thr", score_thr, "a score has to be above this");
+    v("nms", nms, "non-maximum suppression");
+    v("max_per_img", max_per_img, "detections per image; -1 for all");
+    v("candidates", candidates, "what nms_pre counts");
+    v("rescale_after_nms", rescale_after_nms,
+      "as torchvision does; else boxes are rescaled before");
   }
 };
 

@@ -1,6 +1,5 @@
 #include <kestrel/engine/diagnosis/machine.h>
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,17 +32,6 @@ int64_t meminfo(const std::string& key) {
   return 0;
 }
 
-/// The container's limit in processors: cgroup 2's "quota period", or cgroup 1's two files.
-std::optional<int64_t> core_limit() {
-  std::ifstream in("/sys/fs/cgroup/cpu.max");
-  int64_t quota = 0, period = 0;
-  if (in >> quota >> period && quota > 0 && period > 0) return (quota + period - 1) / period;
-  const auto old_quota = limit_in("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-  const auto old_period = limit_in("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  if (old_quota && old_period) return (*old_quota + *old_period - 1) / *old_period;
-  return {};
-}
-
 fs::path nearest_existing(const fs::path& folder) {
   std::error_code error;
   fs::path path = fs::absolute(folder, error);
@@ -55,14 +43,6 @@ fs::path nearest_existing(const fs::path& folder) {
 
 int machine_cores() {
   return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
-}
-
-int usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  int64_t cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : machine_cores();
-  if (const auto limit = core_limit()) cores = std::min(cores, *limit);
-  return static_cast<int>(std::max<int64_t>(1, cores));
 }
 
 MachineMemory machine_memory() {

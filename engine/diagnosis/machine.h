@@ -5,8 +5,6 @@
 
 namespace kestrel {
 
-/// Processors that this process may use, by its affinity and the limit of its container.
-int usable_cores();
 /// Processors of the machine.
 int machine_cores();
 

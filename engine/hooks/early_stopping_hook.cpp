@@ -13,7 +13,7 @@ namespace kestrel {
 namespace {
 
 const Registration<Hook, EarlyStoppingHook, EarlyStoppingOptions, Module&> kEarlyStopping{
-    "EarlyStoppingHook"};
+    "EarlyStoppingHook", "ends the run when a metric no longer improves"};
 
 constexpr const char* kBest = "early_stopping_best";
 constexpr const char* kWaited = "early_stopping_waited";
@@ -39,6 +39,8 @@ void EarlyStoppingHook::before_run(Runner& runner) {
 void EarlyStoppingHook::after_epoch(Runner& runner) {
   if (runner.metrics.empty()) return;  // not evaluated in this epoch
   const auto& [name, score] = find_metric("early_stopping", runner.metrics, options_.monitor);
+  // Where nothing is annotated, no evaluation tells whether it gets better.
+  if (score == -1 && says_nothing(name, score)) return;
   const auto best = runner.state.find(kBest);
   const double before = best == runner.state.end() ? std::nan("") : std::stod(best->second);
   const double gain = lower_is_better(name) ? before - score : score - before;

@@ -13,10 +13,11 @@ namespace kestrel {
 namespace {
 
 const Registration<Hook, ExpMomentumEmaHook, ExpMomentumEmaOptions, Module&> kExpMomentum{
-    "ExpMomentumEMAHook"};
+    "ExpMomentumEMAHook", "moving average of the weights, faster at first, exponentially"};
 const Registration<Hook, LinearMomentumEmaHook, LinearMomentumEmaOptions, Module&> kLinear{
-    "LinearMomentumEMAHook"};
-const Registration<Hook, ParameterEmaHook, ParameterEmaOptions, Module&> kParameter{"EMAHook"};
+    "LinearMomentumEMAHook", "moving average of the weights, faster at first"};
+const Registration<Hook, ParameterEmaHook, ParameterEmaOptions, Module&> kParameter{
+    "EMAHook", "moving average of the parameters, as mmcv's"};
 
 constexpr std::string_view kEma = "ema.";
 

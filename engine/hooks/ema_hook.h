@@ -13,9 +13,9 @@ struct EmaOptions {
 
   template <class V>
   void visit(V& v) {
-    v("momentum", momentum);
-    v("interval", interval);
-    v("skip_buffers", skip_buffers);
+    v("momentum", momentum, "share of the new weights in every update");
+    v("interval", interval, "iterations between updates");
+    v("skip_buffers", skip_buffers, "running statistics are those of the model, not averages");
   }
 };
 
@@ -71,7 +71,8 @@ struct ExpMomentumEmaOptions {
   template <class V>
   void visit(V& v) {
     common.visit(v);
-    v("total_iter", total_iter);
+    v("total_iter", total_iter,
+      "iterations in which the momentum falls from 1 to `momentum`, to 1/e");
   }
 };
 
@@ -92,7 +93,7 @@ struct LinearMomentumEmaOptions {
   template <class V>
   void visit(V& v) {
     common.visit(v);
-    v("warm_up", warm_up);
+    v("warm_up", warm_up, "iterations in which the momentum falls: (1 + iter) / (warm_up + iter)");
   }
 };
 
@@ -113,9 +114,9 @@ struct ParameterEmaOptions {
 
   template <class V>
   void visit(V& v) {
-    v("momentum", momentum);
-    v("interval", interval);
-    v("warm_up", warm_up);
+    v("momentum", momentum, "share of the new weights in every update");
+    v("interval", interval, "iterations between updates");
+    v("warm_up", warm_up, "iterations in which the momentum falls: (1 + iter) / (warm_up + iter)");
   }
 };
 

@@ -20,6 +20,10 @@ const std::pair<std::string, double>& find_metric(const char* who, const NamedVa
   fail<UsageError>("[", who, "] there is no metric '", name, "'", did_you_mean(name, names));
 }
 
+bool says_nothing(const std::string& metric, double value) {
+  return std::isnan(value) || (value == -1 && !lower_is_better(metric));
+}
+
 bool lower_is_better(const std::string& metric) {
   return metric.find("loss") != std::string::npos;
 }
@@ -47,12 +51,11 @@ void EvalHook::after_epoch(Runner& runner) {
 
 void EvalHook::keep_best(Runner& runner) {
   const auto& [key, score] = find_metric("evaluation", runner.metrics, options_.save_best);
+  if (says_nothing(key, score)) return;
   const auto before = runner.state.find("best_score");
   if (before != runner.state.end()) {
     const double best = std::strtod(before->second.c_str(), nullptr);
     if (!(lower_is_better(key) ? score < best : score > best)) return;
-  } else if (std::isnan(score)) {
-    return;
   }
   runner.state["best_score"] = fmt::format("{}", score);
   runner.state["best_epoch"] = std::to_string(runner.epoch() + 1);

@@ -13,18 +13,18 @@ namespace kestrel {
 
 /// MMDetection's evaluation.
 struct EvalOptions {
-  int64_t interval = 1;               ///< Epochs; the last epoch is always evaluated.
-  std::optional<int64_t> start = {};  ///< First epoch, from 1, that is evaluated.
-  std::string metric = "bbox";        ///< For whoever makes the evaluator; the hook does not look.
-  /// The metric by which best.safetensors is chosen, "auto" for the first one, "" for none.
+  int64_t interval = 1;
+  std::optional<int64_t> start = {};
+  std::string metric = "bbox";
   std::string save_best = "auto";
 
   template <class V>
   void visit(V& v) {
-    v("interval", interval);
-    v("start", start);
-    v("metric", metric);
-    v("save_best", save_best);
+    v("interval", interval, "epochs; the last epoch is always evaluated");
+    v("start", start, "first epoch, from 1, that is evaluated");
+    v("metric", metric, "what is measured");
+    v("save_best", save_best,
+      "the metric by which best.safetensors is chosen; auto: the first; \"\": none");
   }
 };
 
@@ -32,12 +32,14 @@ struct EvalOptions {
 /// it.
 const std::pair<std::string, double>& find_metric(const char* who, const NamedValues& metrics,
                                                   const std::string& name);
+/// Whether a metric says nothing: NaN, or COCO's -1 where nothing of the kind is annotated.
+bool says_nothing(const std::string& metric, double value);
 /// Whether a metric is a loss, by its name.
 bool lower_is_better(const std::string& metric);
 
 /// Evaluates after epochs, leaves the metrics in runner.metrics, and keeps the best weights as
-/// best.safetensors: higher is better, except for a metric with "loss" in its name; NaN never is.
-/// Low.
+/// best.safetensors: higher is better, except for a metric with "loss" in its name; one that says
+/// nothing never is. Low.
 class EvalHook final : public Hook {
  public:
   using Evaluator = std::function<NamedValues(Runner& runner)>;

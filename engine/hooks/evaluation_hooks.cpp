@@ -11,9 +11,12 @@
 namespace kestrel {
 namespace {
 
-const HookRegistration<PrecisionRecallHook, NoOptions> kPrecisionRecall{"PrecisionRecallHook"};
-const HookRegistration<ConfusionMatrixHook, NoOptions> kConfusionMatrix{"ConfusionMatrixHook"};
-const HookRegistration<CocoResultsHook, NoOptions> kCocoResults{"CocoResultsHook"};
+const HookRegistration<PrecisionRecallHook, NoOptions> kPrecisionRecall{
+    "PrecisionRecallHook", "draws precision over recall"};
+const HookRegistration<ConfusionMatrixHook, NoOptions> kConfusionMatrix{
+    "ConfusionMatrixHook", "draws the confusion matrix"};
+const HookRegistration<CocoResultsHook, NoOptions> kCocoResults{
+    "CocoResultsHook", "writes the detections as COCO JSON"};
 
 }  // namespace
 

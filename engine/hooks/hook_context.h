@@ -45,14 +45,17 @@ using HookRegistration = Registration<Hook, Class, Options, const HookContext&>;
 
 /// For a hook that is constructed otherwise:
 ///
-///   const bool kText = register_hook("TextLoggerHook", [](const Config& node,
-///                                                         const HookContext& context) { ... });
-template <class F>
-bool register_hook(const std::string& name, F make) {
+///   const bool kText = register_hook<TextLoggerOptions>(
+///       "TextLoggerHook", "one line every so many iterations",
+///       [](const Config& node, const HookContext& context) { ... });
+template <class Options, class F>
+bool register_hook(const std::string& name, const std::string& summary, F make) {
   Registry<Hook, const HookContext&>::instance().add(
-      name, [make](const Config& node, const HookContext& context) -> std::unique_ptr<Hook> {
+      name,
+      [make](const Config& node, const HookContext& context) -> std::unique_ptr<Hook> {
         return make(node, context);
-      });
+      },
+      summary, describe_options<Options>);
   return true;
 }
 

@@ -26,10 +26,12 @@ struct OptimizerHookOptions {
 
   template <class V>
   void visit(V& v) {
-    v("type", type);
-    v("grad_clip", grad_clip);
-    v("cumulative_iters", cumulative_iters);
-    v("detect_anomalous_params", detect_anomalous_params);
+    v("type", type, "OptimizerHook or GradientCumulativeOptimizerHook");
+    v("grad_clip", grad_clip, "null: gradients stay as they are");
+    v("cumulative_iters", cumulative_iters,
+      "gradients of so many iterations are averaged into one update");
+    v("detect_anomalous_params", detect_anomalous_params,
+      "warns of parameters that the loss does not depend on");
   }
 };
 

@@ -12,7 +12,8 @@
 namespace kestrel {
 namespace {
 
-const HookRegistration<ValBatchHook, ValBatchOptions> kValBatch{"ValBatchHook"};
+const HookRegistration<ValBatchHook, ValBatchOptions> kValBatch{
+    "ValBatchHook", "draws validation images with objects and detections"};
 
 constexpr int64_t kColumns = 4;
 constexpr int64_t kPredictionWidth = 400;

@@ -6,7 +6,7 @@ namespace kestrel {
 namespace {
 
 const Registration<Optimizer, Adadelta, AdadeltaOptions, std::vector<ParamGroup>> kAdadelta{
-    "Adadelta"};
+    "Adadelta", "steps as large as the steps before"};
 
 }  // namespace
 

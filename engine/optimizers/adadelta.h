@@ -13,11 +13,12 @@ struct AdadeltaOptions {
 
   template <class V>
   void visit(V& v) {
-    v("lr", lr);
-    v("rho", rho);
-    v("eps", eps);
-    v("weight_decay", weight_decay);
-    v("maximize", maximize);
+    v("lr", lr, "learning rate");
+    v("rho", rho, "how much of the means is kept");
+    v("eps", eps, "keeps divisors from 0");
+    v("weight_decay", weight_decay,
+      "factor of the weights that is added to their gradients, or shrinks them");
+    v("maximize", maximize, "goes up instead of down");
   }
 };
 

@@ -5,7 +5,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Optimizer, Adagrad, AdagradOptions, std::vector<ParamGroup>> kAdagrad{"Adagrad"};
+const Registration<Optimizer, Adagrad, AdagradOptions, std::vector<ParamGroup>> kAdagrad{
+    "Adagrad", "divides by the root of all squares"};
 
 }  // namespace
 

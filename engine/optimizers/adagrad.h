@@ -14,12 +14,14 @@ struct AdagradOptions {
 
   template <class V>
   void visit(V& v) {
-    v("lr", lr);
-    v("lr_decay", lr_decay);
-    v("weight_decay", weight_decay);
-    v("initial_accumulator_value", initial_accumulator_value);
-    v("eps", eps);
-    v("maximize", maximize);
+    v("lr", lr, "learning rate");
+    v("lr_decay", lr_decay, "the rate of step n is lr / (1 + (n - 1) * lr_decay)");
+    v("weight_decay", weight_decay,
+      "factor of the weights that is added to their gradients, or shrinks them");
+    v("initial_accumulator_value", initial_accumulator_value,
+      "what the sum of squares starts from");
+    v("eps", eps, "keeps divisors from 0");
+    v("maximize", maximize, "goes up instead of down");
   }
 };
 

@@ -5,8 +5,10 @@
 namespace kestrel {
 namespace {
 
-const Registration<Optimizer, Adam, AdamOptions, std::vector<ParamGroup>> kAdam{"Adam"};
-const Registration<Optimizer, AdamW, AdamWOptions, std::vector<ParamGroup>> kAdamW{"AdamW"};
+const Registration<Optimizer, Adam, AdamOptions, std::vector<ParamGroup>> kAdam{
+    "Adam", "steps by the means of gradients and of their squares"};
+const Registration<Optimizer, AdamW, AdamWOptions, std::vector<ParamGroup>> kAdamW{
+    "AdamW", "Adam with a weight decay of its own"};
 
 }  // namespace
 

@@ -16,12 +16,13 @@ struct AdamOptions {
 
   template <class V>
   void visit(V& v) {
-    v("lr", lr);
-    v("betas", betas);
-    v("eps", eps);
-    v("weight_decay", weight_decay);
-    v("amsgrad", amsgrad);
-    v("maximize", maximize);
+    v("lr", lr, "learning rate");
+    v("betas", betas, "how much of the means of gradients and of their squares is kept");
+    v("eps", eps, "keeps divisors from 0");
+    v("weight_decay", weight_decay,
+      "factor of the weights that is added to their gradients, or shrinks them");
+    v("amsgrad", amsgrad, "divides by the largest mean so far");
+    v("maximize", maximize, "goes up instead of down");
   }
 };
 

@@ -5,7 +5,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Optimizer, Adamax, AdamaxOptions, std::vector<ParamGroup>> kAdamax{"Adamax"};
+const Registration<Optimizer, Adamax, AdamaxOptions, std::vector<ParamGroup>> kAdamax{
+    "Adamax", "Adam by the largest gradient"};
 
 }  // namespace
 

@@ -18,6 +18,7 @@ constexpr auto enum_names(GradClipType) {
 struct NormType {
   double value = 2;
 
+  static std::string type_text() { return "float or inf"; }
   void read(const Config& node);
   Config write() const { return value; }
 };
@@ -32,10 +33,10 @@ struct GradClipOptions {
 
   template <class V>
   void visit(V& v) {
-    v("type", type);
-    v("max_norm", max_norm);
-    v("norm_type", norm_type);
-    v("clip_value", clip_value);
+    v("type", type, "norm or value");
+    v("max_norm", max_norm, "norm: the norm of all gradients together is at most this");
+    v("norm_type", norm_type, "norm: 2, another number above 0, or inf");
+    v("clip_value", clip_value, "value: every gradient is moved into [-clip_value, clip_value]");
   }
 };
 

@@ -5,8 +5,10 @@
 namespace kestrel {
 namespace {
 
-const Registration<Optimizer, Lamb, LambOptions, std::vector<ParamGroup>> kLamb{"Lamb"};
-const Registration<Optimizer, Lamb, LambOptions, std::vector<ParamGroup>> kLAMB{"LAMB"};
+const Registration<Optimizer, Lamb, LambOptions, std::vector<ParamGroup>> kLamb{
+    "Lamb", "Adam scaled by every parameter's norm"};
+const Registration<Optimizer, Lamb, LambOptions, std::vector<ParamGroup>> kLAMB{
+    "LAMB", "Adam scaled by every parameter's norm"};
 
 }  // namespace
 

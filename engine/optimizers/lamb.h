@@ -20,15 +20,17 @@ struct LambOptions {
 
   template <class V>
   void visit(V& v) {
-    v("lr", lr);
-    v("bias_correction", bias_correction);
-    v("betas", betas);
-    v("eps", eps);
-    v("weight_decay", weight_decay);
-    v("grad_averaging", grad_averaging);
-    v("max_grad_norm", max_grad_norm);
-    v("trust_clip", trust_clip);
-    v("always_adapt", always_adapt);
+    v("lr", lr, "learning rate");
+    v("bias_correction", bias_correction, "the means start unbiased");
+    v("betas", betas, "how much of the means of gradients and of their squares is kept");
+    v("eps", eps, "keeps divisors from 0");
+    v("weight_decay", weight_decay,
+      "factor of the weights that is added to their gradients, or shrinks them");
+    v("grad_averaging", grad_averaging,
+      "the gradient enters its mean times 1 - betas[0], else times 1");
+    v("max_grad_norm", max_grad_norm, "gradients are scaled down to this norm of all together");
+    v("trust_clip", trust_clip, "|parameter| / |update| counts as at most 1");
+    v("always_adapt", always_adapt, "parameters without decay are scaled too");
   }
 };
 

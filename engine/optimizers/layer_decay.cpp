@@ -20,9 +20,9 @@ struct LayerDecayOptions {
 
   template <class V>
   void visit(V& v) {
-    v("num_layers", num_layers);
-    v("decay_rate", decay_rate);
-    v("decay_type", decay_type);
+    v("num_layers", num_layers, "layers of the backbone, 6 for ConvNeXt-T and 12 for the larger");
+    v("decay_rate", decay_rate, "factor of the learning rate from layer to layer");
+    v("decay_type", decay_type, "layer_wise or stage_wise");
   }
 };
 
@@ -119,7 +119,7 @@ class LayerDecayConstructor final : public OptimizerConstructor {
 };
 
 const Registration<OptimizerConstructor, LayerDecayConstructor, LayerDecayOptions> kLayerDecay{
-    "LearningRateDecayOptimizerConstructor"};
+    "LearningRateDecayOptimizerConstructor", "rates that fall from layer to layer"};
 
 }  // namespace
 }  // namespace kestrel

@@ -5,7 +5,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Optimizer, NAdam, NAdamOptions, std::vector<ParamGroup>> kNAdam{"NAdam"};
+const Registration<Optimizer, NAdam, NAdamOptions, std::vector<ParamGroup>> kNAdam{
+    "NAdam", "Adam with Nesterov's momentum"};
 
 }  // namespace
 

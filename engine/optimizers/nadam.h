@@ -17,13 +17,14 @@ struct NAdamOptions {
 
   template <class V>
   void visit(V& v) {
-    v("lr", lr);
-    v("betas", betas);
-    v("eps", eps);
-    v("weight_decay", weight_decay);
-    v("momentum_decay", momentum_decay);
-    v("decoupled_weight_decay", decoupled_weight_decay);
-    v("maximize", maximize);
+    v("lr", lr, "learning rate");
+    v("betas", betas, "how much of the means of gradients and of their squares is kept");
+    v("eps", eps, "keeps divisors from 0");
+    v("weight_decay", weight_decay,
+      "factor of the weights that is added to their gradients, or shrinks them");
+    v("momentum_decay", momentum_decay, "how soon the momentum reaches betas[0]");
+    v("decoupled_weight_decay", decoupled_weight_decay, "weight decay as AdamW's, else as Adam's");
+    v("maximize", maximize, "goes up instead of down");
   }
 };
 

@@ -189,6 +189,10 @@ void Optimizer::load_state_dict(const StateDict& state) {
     for (const auto& [name, param] : group.params) places[name] = {&param, &*entry++};
   }
   for (const auto& [key, value] : state) {
+    if (key == kStepState) {  // of all parameters, in files before version 0.2
+      for (Entry& all : entries_) all.steps = value.item<int64_t>();
+      continue;
+    }
     const size_t dot = key.find('.');
     const auto found = places.find(dot == std::string::npos ? "" : key.substr(dot + 1));
     if (found == places.end()) {

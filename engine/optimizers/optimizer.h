@@ -16,6 +16,8 @@ namespace kestrel {
 /// without a gradient is left alone.
 class Optimizer {
  public:
+  static constexpr const char* kKind = "optimizer";
+
   virtual ~Optimizer() = default;
 
   /// One update with the groups' current learning rates and momenta; none where `guard`, a float64

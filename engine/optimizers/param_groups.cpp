@@ -24,7 +24,7 @@ class DefaultOptimizerConstructor final : public OptimizerConstructor {
 };
 
 const Registration<OptimizerConstructor, DefaultOptimizerConstructor, ParamwiseOptions>
-    kDefaultConstructor{"DefaultOptimizerConstructor"};
+    kDefaultConstructor{"DefaultOptimizerConstructor", "factors of biases, norms and names"};
 
 using CustomKeys = std::vector<std::pair<std::string, Factors>>;
 

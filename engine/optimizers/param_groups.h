@@ -26,8 +26,8 @@ struct Factors {
 
   template <class V>
   void visit(V& v) {
-    v("lr_mult", lr_mult);
-    v("decay_mult", decay_mult);
+    v("lr_mult", lr_mult, "factor of the learning rate");
+    v("decay_mult", decay_mult, "factor of the weight decay");
   }
   friend bool operator==(const Factors&, const Factors&) = default;
 };
@@ -53,6 +53,8 @@ class ParamGroups {
 /// ...}, where paramwise_cfg has MyOptions.
 class OptimizerConstructor {
  public:
+  static constexpr const char* kKind = "optimizer constructor";
+
   virtual ~OptimizerConstructor() = default;
   virtual std::vector<ParamGroup> groups(Module& model) const = 0;
 };
@@ -73,13 +75,16 @@ struct ParamwiseOptions {
 
   template <class V>
   void visit(V& v) {
-    v("bias_lr_mult", bias_lr_mult);
-    v("bias_decay_mult", bias_decay_mult);
-    v("norm_decay_mult", norm_decay_mult);
-    v("dwconv_decay_mult", dwconv_decay_mult);
-    v("dcn_offset_lr_mult", dcn_offset_lr_mult);
-    v("bypass_duplicate", bypass_duplicate);
-    v("custom_keys", custom_keys);
+    v("bias_lr_mult", bias_lr_mult, "on every `bias` outside of norms and offsets of DCNs");
+    v("bias_decay_mult", bias_decay_mult, "likewise");
+    v("norm_decay_mult", norm_decay_mult, "on weight and bias of norms");
+    v("dwconv_decay_mult", dwconv_decay_mult, "on depthwise convolutions");
+    v("dcn_offset_lr_mult", dcn_offset_lr_mult, "on the `conv_offset` of deformable convolutions");
+    v("bypass_duplicate", bypass_duplicate,
+      "a parameter of two names is trained under the first; else it is an error");
+    v("custom_keys", custom_keys,
+      "{part of a name: {lr_mult: 1, decay_mult: 1}}; the longest part that fits wins, and "
+      "suspends the other rules");
   }
 };
 

@@ -5,7 +5,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Optimizer, RAdam, RAdamOptions, std::vector<ParamGroup>> kRAdam{"RAdam"};
+const Registration<Optimizer, RAdam, RAdamOptions, std::vector<ParamGroup>> kRAdam{
+    "RAdam", "Adam that waits for the variance to be known"};
 
 }  // namespace
 

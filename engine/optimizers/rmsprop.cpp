@@ -5,7 +5,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Optimizer, RMSprop, RMSpropOptions, std::vector<ParamGroup>> kRMSprop{"RMSprop"};
+const Registration<Optimizer, RMSprop, RMSpropOptions, std::vector<ParamGroup>> kRMSprop{
+    "RMSprop", "divides by the root of the mean square"};
 
 }  // namespace
 

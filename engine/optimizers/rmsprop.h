@@ -15,13 +15,14 @@ struct RMSpropOptions {
 
   template <class V>
   void visit(V& v) {
-    v("lr", lr);
-    v("alpha", alpha);
-    v("eps", eps);
-    v("weight_decay", weight_decay);
-    v("momentum", momentum);
-    v("centered", centered);
-    v("maximize", maximize);
+    v("lr", lr, "learning rate");
+    v("alpha", alpha, "how much of the mean of squares is kept");
+    v("eps", eps, "keeps divisors from 0");
+    v("weight_decay", weight_decay,
+      "factor of the weights that is added to their gradients, or shrinks them");
+    v("momentum", momentum, "how much of the step before is kept");
+    v("centered", centered, "divides by the deviation from the mean gradient");
+    v("maximize", maximize, "goes up instead of down");
   }
 };
 

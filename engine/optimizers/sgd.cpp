@@ -5,7 +5,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Optimizer, SGD, SGDOptions, std::vector<ParamGroup>> kSGD{"SGD"};
+const Registration<Optimizer, SGD, SGDOptions, std::vector<ParamGroup>> kSGD{
+    "SGD", "stochastic gradient descent with momentum"};
 
 }  // namespace
 

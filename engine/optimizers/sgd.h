@@ -15,12 +15,13 @@ struct SGDOptions {
 
   template <class V>
   void visit(V& v) {
-    v("lr", lr);
-    v("momentum", momentum);
-    v("dampening", dampening);
-    v("weight_decay", weight_decay);
-    v("nesterov", nesterov);
-    v("maximize", maximize);
+    v("lr", lr, "learning rate");
+    v("momentum", momentum, "how much of the step before is kept");
+    v("dampening", dampening, "the gradient enters its momentum times 1 - dampening");
+    v("weight_decay", weight_decay,
+      "factor of the weights that is added to their gradients, or shrinks them");
+    v("nesterov", nesterov, "looks ahead by the momentum");
+    v("maximize", maximize, "goes up instead of down");
   }
 };
 

@@ -62,6 +62,7 @@ struct LrSteps {
   std::vector<int64_t> milestones = {};
   int64_t every = 0;
 
+  static std::string type_text() { return "int or list of int"; }
   void read(const Config& node);
   Config write() const;
 };
@@ -74,9 +75,9 @@ struct StepCurve {
 
   template <class Names, class V>
   void visit(V& v) {
-    v("step", step);
-    v("gamma", gamma);
-    v(Names::kMin, least);
+    v("step", step, "where it falls, or after every so many");
+    v("gamma", gamma, "factor of every fall or cycle");
+    v(Names::kMin, least, "the least value");
   }
   void check() const {}
   double at(const CurvePoint& point) const;
@@ -88,7 +89,7 @@ struct ExpCurve {
 
   template <class Names, class V>
   void visit(V& v) {
-    v("gamma", gamma);
+    v("gamma", gamma, "factor of every fall or cycle");
   }
   void check() const {}
   double at(const CurvePoint& point) const;
@@ -101,8 +102,8 @@ struct PolyCurve {
 
   template <class Names, class V>
   void visit(V& v) {
-    v("power", power);
-    v(Names::kMin, least);
+    v("power", power, "exponent");
+    v(Names::kMin, least, "the least value");
   }
   void check() const {}
   double at(const CurvePoint& point) const;
@@ -115,8 +116,8 @@ struct InvCurve {
 
   template <class Names, class V>
   void visit(V& v) {
-    v("gamma", gamma);
-    v("power", power);
+    v("gamma", gamma, "factor of every fall or cycle");
+    v("power", power, "exponent");
   }
   void check() const {}
   double at(const CurvePoint& point) const;
@@ -129,8 +130,8 @@ struct CurveEnd {
 
   template <class Names, class V>
   void visit(V& v) {
-    v(Names::kMin, least);
-    v(Names::kMinRatio, ratio);
+    v(Names::kMin, least, "the least value");
+    v(Names::kMinRatio, ratio, "the end as a share of the beginning");
   }
   void check() const;
   double of(double base) const { return ratio ? base * *ratio : least.value_or(0); }
@@ -155,7 +156,7 @@ struct FlatCosineCurve {
 
   template <class Names, class V>
   void visit(V& v) {
-    v("start_percent", start_percent);
+    v("start_percent", start_percent, "share of the run before it falls");
     end.template visit<Names>(v);
   }
   void check() const;
@@ -170,8 +171,8 @@ struct CosineRestartCurve {
 
   template <class Names, class V>
   void visit(V& v) {
-    v("periods", periods);
-    v("restart_weights", restart_weights);
+    v("periods", periods, "lengths of the periods");
+    v("restart_weights", restart_weights, "share of the start that each period begins with");
     end.template visit<Names>(v);
   }
   void check() const;
@@ -198,7 +199,7 @@ struct YoloxCurve {
 
   template <class Names, class V>
   void visit(V& v) {
-    v("num_last_epochs", num_last_epochs);
+    v("num_last_epochs", num_last_epochs, "epochs at the end that have the least rate");
     end.template visit<Names>(v);
   }
   void check() const { end.check(); }
@@ -209,6 +210,7 @@ struct YoloxCurve {
 struct CycleRatios {
   double first = 1, second = 1;
 
+  static std::string type_text() { return "float or two floats"; }
   void read(const Config& node);
   Config write() const;
 };
@@ -224,11 +226,11 @@ struct CyclicCurve {
 
   template <class Names, class V>
   void visit(V& v) {
-    v("target_ratio", target_ratio);
-    v("cyclic_times", cyclic_times);
-    v("step_ratio_up", step_ratio_up);
-    v("anneal_strategy", anneal_strategy);
-    v("gamma", gamma);
+    v("target_ratio", target_ratio, "the two ratios of a cycle");
+    v("cyclic_times", cyclic_times, "cycles of the run");
+    v("step_ratio_up", step_ratio_up, "share of a cycle before its turn");
+    v("anneal_strategy", anneal_strategy, "the shape of every way");
+    v("gamma", gamma, "factor of every fall or cycle");
   }
   void check() const;
   double at(const CurvePoint& point) const;
@@ -243,9 +245,9 @@ struct OneCyclePhases {
 
   template <class V>
   void visit(V& v) {
-    v("pct_start", pct_start);
-    v("anneal_strategy", anneal_strategy);
-    v("three_phase", three_phase);
+    v("pct_start", pct_start, "share of the run before the peak");
+    v("anneal_strategy", anneal_strategy, "the shape of every way");
+    v("three_phase", three_phase, "goes back to the start before the end");
   }
   void check() const;
   /// At iteration p of `total`, between the values at the start, the peak and the end; three phases
@@ -264,10 +266,10 @@ struct OneCycleLrCurve {
 
   template <class Names, class V>
   void visit(V& v) {
-    v("max_lr", max_lr);
-    v("total_steps", total_steps);
-    v("div_factor", div_factor);
-    v("final_div_factor", final_div_factor);
+    v("max_lr", max_lr, "the peak; a number, or one for each parameter group");
+    v("total_steps", total_steps, "iterations of the cycle; by default those of the run");
+    v("div_factor", div_factor, "max_lr / this is the start");
+    v("final_div_factor", final_div_factor, "the start / this is the end");
     phases.visit(v);
   }
   void check() const;
@@ -283,8 +285,9 @@ struct OneCycleMomentumCurve {
 
   template <class Names, class V>
   void visit(V& v) {
-    v("base_momentum", base_momentum);
-    v("max_momentum", max_momentum);
+    v("base_momentum", base_momentum,
+      "the momentum at the rate's peak; a number, or one for each parameter group");
+    v("max_momentum", max_momentum, "the momentum at start and end; likewise");
     phases.visit(v);
   }
   void check() const { phases.check(); }

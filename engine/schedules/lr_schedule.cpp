@@ -49,18 +49,21 @@ class YoloxPolicy final : public LrPolicy<YoloxCurve> {
 template <class Curve, class Policy = LrPolicy<Curve>>
 using LrRegistration = Registration<LrSchedule, Policy, LrPolicyOptions<Curve>>;
 
-const LrRegistration<FixedCurve> kFixedLr{"fixed"};
-const LrRegistration<StepCurve> kStepLr{"step"};
-const LrRegistration<ExpCurve> kExpLr{"exp"};
-const LrRegistration<PolyCurve> kPolyLr{"poly"};
-const LrRegistration<InvCurve> kInvLr{"inv"};
-const LrRegistration<CosineCurve> kCosineLr{"CosineAnnealing"};
-const LrRegistration<FlatCosineCurve> kFlatCosineLr{"FlatCosineAnnealing"};
-const LrRegistration<CosineRestartCurve> kCosineRestartLr{"CosineRestart"};
-const LrRegistration<LinearCurve> kLinearLr{"LinearAnnealing"};
-const LrRegistration<CyclicCurve> kCyclicLr{"cyclic"};
-const LrRegistration<OneCycleLrCurve> kOneCycleLr{"OneCycle"};
-const LrRegistration<YoloxCurve, YoloxPolicy> kYoloxLr{"YOLOX"};
+const LrRegistration<FixedCurve> kFixedLr{"fixed", "the learning rate stays"};
+const LrRegistration<StepCurve> kStepLr{"step", "falls by a factor at milestones"};
+const LrRegistration<ExpCurve> kExpLr{"exp", "falls by a factor every epoch"};
+const LrRegistration<PolyCurve> kPolyLr{"poly", "falls as a power of what is left of the run"};
+const LrRegistration<InvCurve> kInvLr{"inv", "falls as a power of what is done of the run"};
+const LrRegistration<CosineCurve> kCosineLr{"CosineAnnealing", "falls along half a cosine"};
+const LrRegistration<FlatCosineCurve> kFlatCosineLr{"FlatCosineAnnealing",
+                                                    "stays, then falls along half a cosine"};
+const LrRegistration<CosineRestartCurve> kCosineRestartLr{"CosineRestart",
+                                                          "cosines of several periods"};
+const LrRegistration<LinearCurve> kLinearLr{"LinearAnnealing", "falls in a line"};
+const LrRegistration<CyclicCurve> kCyclicLr{"cyclic", "goes up and down"};
+const LrRegistration<OneCycleLrCurve> kOneCycleLr{"OneCycle", "goes up and down once"};
+const LrRegistration<YoloxCurve, YoloxPolicy> kYoloxLr{
+    "YOLOX", "warms up in a parabola, then falls along half a cosine"};
 
 }  // namespace
 

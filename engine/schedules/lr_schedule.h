@@ -16,11 +16,11 @@ struct LrOptions {
 
   template <class V>
   void visit(V& v) {
-    v("by_epoch", by_epoch);
-    v("warmup", warmup);
-    v("warmup_iters", warmup_iters);
-    v("warmup_ratio", warmup_ratio);
-    v("warmup_by_epoch", warmup_by_epoch);
+    v("by_epoch", by_epoch, "the schedule sees epochs, else iterations");
+    v("warmup", warmup, "how it rises at first; null: it does not");
+    v("warmup_iters", warmup_iters, "iterations of warm-up");
+    v("warmup_ratio", warmup_ratio, "share that it begins with");
+    v("warmup_by_epoch", warmup_by_epoch, "warmup_iters counts epochs");
   }
 };
 
@@ -28,6 +28,8 @@ struct LrOptions {
 /// counts.
 class LrSchedule {
  public:
+  static constexpr const char* kKind = "schedule";
+
   explicit LrSchedule(const LrOptions& options);
   virtual ~LrSchedule() = default;
 

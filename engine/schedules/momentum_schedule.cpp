@@ -52,11 +52,13 @@ template <class Curve>
 using MomentumRegistration =
     Registration<MomentumSchedule, MomentumPolicy<Curve>, MomentumPolicyOptions<Curve>>;
 
-const MomentumRegistration<StepCurve> kStepMomentum{"step"};
-const MomentumRegistration<CosineCurve> kCosineMomentum{"CosineAnnealing"};
-const MomentumRegistration<LinearCurve> kLinearMomentum{"LinearAnnealing"};
-const MomentumRegistration<CyclicCurve> kCyclicMomentum{"cyclic"};
-const MomentumRegistration<OneCycleMomentumCurve> kOneCycleMomentum{"OneCycle"};
+const MomentumRegistration<StepCurve> kStepMomentum{"step", "falls by a factor at milestones"};
+const MomentumRegistration<CosineCurve> kCosineMomentum{"CosineAnnealing",
+                                                        "falls along half a cosine"};
+const MomentumRegistration<LinearCurve> kLinearMomentum{"LinearAnnealing", "falls in a line"};
+const MomentumRegistration<CyclicCurve> kCyclicMomentum{"cyclic", "goes up and down"};
+const MomentumRegistration<OneCycleMomentumCurve> kOneCycleMomentum{"OneCycle",
+                                                                    "goes up and down once"};
 
 }  // namespace
 

@@ -15,10 +15,10 @@ struct MomentumOptions {
 
   template <class V>
   void visit(V& v) {
-    v("by_epoch", by_epoch);
-    v("warmup", warmup);
-    v("warmup_iters", warmup_iters);
-    v("warmup_ratio", warmup_ratio);
+    v("by_epoch", by_epoch, "the schedule sees epochs, else iterations");
+    v("warmup", warmup, "how it rises at first; null: it does not");
+    v("warmup_iters", warmup_iters, "iterations of warm-up");
+    v("warmup_ratio", warmup_ratio, "share that it begins with");
   }
 };
 
@@ -26,6 +26,8 @@ struct MomentumOptions {
 /// momentum begins above the curve.
 class MomentumSchedule {
  public:
+  static constexpr const char* kKind = "momentum schedule";
+
   explicit MomentumSchedule(const MomentumOptions& options);
   virtual ~MomentumSchedule() = default;
 

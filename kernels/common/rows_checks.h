@@ -10,10 +10,6 @@ inline int64_t row_length(ConstView x) {
   return x.shape.stride(0);
 }
 
-inline void check_copy_blocks(ConstView from, ConstView to) {
-  KESTREL_CHECK(from.dtype == to.dtype, "[copy_blocks] ", from.dtype, " into ", to.dtype);
-}
-
 /// `few` has a row for each index, `many` the rows that indices name.
 inline void check_rows(const char* op, ConstView many, ConstView indices, ConstView few) {
   KESTREL_CHECK(indices.dtype == DType::Int64 && indices.shape.dims() == 1, "[", op,

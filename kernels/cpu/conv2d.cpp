@@ -21,6 +21,8 @@ void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView
                     View output, const Conv2dParams& params) {
   const Conv2dGeometry g = check_conv2d_forward(input, weight, bias, residual, output, params);
   check_cpu_product("conv2d", input.dtype);
+  KESTREL_CHECK(!params.weight_scale || (input.dtype == DType::Float32 && !is_depthwise(g)),
+                "[conv2d] weight_scale is for float32 and not for depthwise convolutions");
   if (output.numel() == 0) return;
   if (input.dtype == DType::BFloat16 &&
       conv2d_forward_onednn(g, input, weight, bias, residual, output, params.relu,
@@ -35,15 +37,17 @@ void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView
     conv2d_forward_generic(g, input, weight, bias, residual, output, params.relu);
     return;
   }
+  if (has_narrow_groups(g)) {
+    conv2d_forward_grouped(g, input, weight, bias, residual, output, params);
+    return;
+  }
   JoinedGroups groups(g);
   const Conv2dGeometry& joined = groups.geometry();
   const ConstView weights = groups.join(weight);
   if (winograd_pays(joined)) {
-    conv2d_forward_winograd(joined, input, weights, bias, residual, output, params.relu,
-                            params.weight_key);
+    conv2d_forward_winograd(joined, input, weights, bias, residual, output, params);
   } else {
-    conv2d_forward_gemm(joined, input, weights, bias, residual, output, params.relu,
-                        params.weight_key);
+    conv2d_forward_gemm(joined, input, weights, bias, residual, output, params);
   }
 }
 
@@ -62,6 +66,10 @@ void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_inp
   }
   if (!has_kernels(grad_output.dtype)) {
     conv2d_backward_data_generic(g, grad_output, weight, grad_input);
+    return;
+  }
+  if (has_narrow_groups_backward(g)) {
+    conv2d_backward_data_grouped(g, grad_output, weight, grad_input, params.weight_key);
     return;
   }
   JoinedGroups groups(g);

@@ -87,7 +87,7 @@ uint64_t variant_of(const Conv2dGeometry& g) {
 }  // namespace
 
 void conv2d_forward_gemm(const Conv2dGeometry& g, ConstView input, ConstView weight, ConstView bias,
-                         ConstView residual, View output, bool relu, uint64_t weight_key) {
+                         ConstView residual, View output, const Conv2dParams& params) {
   const GemmKernels& kernels = gemm_kernels();
   const int64_t depth = g.kernel_h * g.kernel_w * g.group_c;
   const int64_t panels = panels_of(g.group_o);
@@ -98,16 +98,21 @@ void conv2d_forward_gemm(const Conv2dGeometry& g, ConstView input, ConstView wei
     using T = decltype(type);
     const T* from = weight.as<T>();
     const PackedWeights packed = packed_weights(
-        weight_key, Packing::Forward, variant_of(g), g.groups * panels * panel_floats,
+        params.weight_key, Packing::Forward, variant_of(g), g.groups * panels * panel_floats,
         [&](float* to) {
           parallel_for(g.groups * panels, 1, [&](int64_t i, int64_t) {
             const int64_t column = i % panels * kernels.panel;
             pack_transposed(kernels, from + (i / panels * g.group_o + column) * depth, depth,
                             std::min(kernels.panel, g.group_o - column), depth,
                             to + i * panel_floats);
+            if (params.weight_scale) {
+              scale_panel(params.weight_scale + i / panels * g.group_o + column,
+                          std::min(kernels.panel, g.group_o - column), kernels.panel,
+                          padded_depth(depth), to + i * panel_floats);
+            }
           });
         });
-    const float lower = relu ? 0.0f : -std::numeric_limits<float>::infinity();
+    const float lower = params.relu ? 0.0f : -std::numeric_limits<float>::infinity();
     if (rows_overlap(g)) {
       multiply_overlapping(g, input.as<T>(), packed.data, bias_data,
                            residual ? residual.as<T>() : nullptr, output.as<T>(), lower);
@@ -123,7 +128,7 @@ void conv2d_forward_gemm(const Conv2dGeometry& g, ConstView input, ConstView wei
       multiply_patches(
           forward_patches(g, input.as<T>(), group), packed.data + group * panels * panel_floats,
           g.group_o, bias_data ? bias_data + o : nullptr, residual ? residual.as<T>() + o : nullptr,
-          output.as<T>() + o, grid, relu ? 0.0f : -std::numeric_limits<float>::infinity());
+          output.as<T>() + o, grid, params.relu ? 0.0f : -std::numeric_limits<float>::infinity());
     }
   });
 }

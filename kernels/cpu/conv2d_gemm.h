@@ -9,6 +9,9 @@ namespace kestrel::cpu {
 /// A vector of n as float32, zeros up to `padded`; null when absent.
 const float* padded_bias(ConstView bias, int64_t padded, std::vector<float>& storage);
 
+/// Multiplies the columns of a packed panel (depth, width) by their factors.
+void scale_panel(const float* factors, int64_t columns, int64_t width, int64_t depth, float* panel);
+
 /// Where the rows of a product lie in an output image.
 struct OutputGrid {
   int64_t grid_h, grid_w;            ///< Rows are (image, y, x) of this grid.
@@ -39,7 +42,7 @@ void multiply_transposed_patches(const T* left, int64_t left_stride, int64_t out
 
 /// Convolutions as products of patches: any geometry, float32 and bfloat16.
 void conv2d_forward_gemm(const Conv2dGeometry& g, ConstView input, ConstView weight, ConstView bias,
-                         ConstView residual, View output, bool relu, uint64_t weight_key);
+                         ConstView residual, View output, const Conv2dParams& params);
 void conv2d_backward_data_gemm(const Conv2dGeometry& g, ConstView grad_output, ConstView weight,
                                View grad_input, uint64_t weight_key);
 void conv2d_backward_weights_gemm(const Conv2dGeometry& g, ConstView input, ConstView grad_output,

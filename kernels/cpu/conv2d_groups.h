@@ -17,6 +17,16 @@ void conv2d_backward_data_depthwise(const Conv2dGeometry& g, ConstView grad_outp
 void conv2d_backward_weights_depthwise(const Conv2dGeometry& g, ConstView input,
                                        ConstView grad_output, View grad_weight);
 
+/// Groups of few channels, whose windows are read where they lie: float32 and bfloat16.
+bool has_narrow_groups(const Conv2dGeometry& g);
+void conv2d_forward_grouped(const Conv2dGeometry& g, ConstView input, ConstView weight,
+                            ConstView bias, ConstView residual, View output,
+                            const Conv2dParams& params);
+/// Those of them whose gradient of the data is such a convolution, too.
+bool has_narrow_groups_backward(const Conv2dGeometry& g);
+void conv2d_backward_data_grouped(const Conv2dGeometry& g, ConstView grad_output, ConstView weight,
+                                  View grad_input, uint64_t weight_key);
+
 /// The same convolution with fewer groups, wide enough for a matrix product: neighbours are joined,
 /// and weights between them are zero. An infinite input makes its neighbours' outputs NaN.
 class JoinedGroups {

@@ -63,6 +63,7 @@ bool translated(const char* op, const Conv2dGeometry& g, F&& f) {
 }
 
 void reorder(const memory::desc& from, const void* data, const memory::desc& to, void* result) {
+  const OneThread one;
   memory source(from, engine(), const_cast<void*>(data)), target(to, engine(), result);
   const dnnl::stream stream(engine());
   dnnl::reorder(source, target).execute(stream, source, target);

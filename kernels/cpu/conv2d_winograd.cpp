@@ -79,27 +79,31 @@ struct Product {
 /// 64 channels.
 int64_t tiles_per_block(int64_t tiles, int64_t channels, int64_t rows) {
   const int64_t most = std::clamp<int64_t>(channels / 64, 1, 8) * rows;
-  const int64_t threads = num_threads();
-  int64_t blocks = ceil_div(tiles, most);
-  if (blocks < 4 * threads) {
-    blocks = std::clamp<int64_t>(ceil_div(tiles, 2 * rows), std::min(tiles, threads), 4 * threads);
-  }
-  return ceil_div(tiles, blocks);
+  return ceil_div(tiles, ceil_div(tiles, most));
 }
 
 template <class T>
 void multiply(const Product<T>& p) {
+  constexpr int64_t kMinPanels = 4;  // that a transformed block is used for
   const GemmKernels& kernels = gemm_kernels();
   const Tiles tiles(p.batch, p.out_h, p.out_w);
   const int64_t depth = padded_depth(p.channels);
   const int64_t panels = ceil_div(p.columns, kernels.panel);
   const int64_t block =
       tiles_per_block(tiles.count(), std::max(p.channels, p.columns), kernels.rows);
+  const int64_t blocks = ceil_div(tiles.count(), block);
+  // Few blocks: the threads share the columns, so that each weight is still read once.
+  const int64_t splits = std::clamp<int64_t>(ceil_div(4 * num_threads(), blocks), 1,
+                                             std::max<int64_t>(1, panels / kMinPanels));
   const int64_t in_stride = block * depth + kSkew;
-  const int64_t row_stride = panels * kernels.panel + 16;
+  const int64_t row_stride = ceil_div(panels, splits) * kernels.panel + 16;
   const int64_t out_stride = block * row_stride + kSkew;
-  parallel_for(tiles.count(), block, [&](int64_t begin, int64_t end) {
-    const int64_t count = end - begin;
+  parallel_for(blocks * splits, 1, [&](int64_t item, int64_t) {
+    const int64_t begin = item / splits * block, split = item % splits;
+    const int64_t count = std::min(block, tiles.count() - begin);
+    const int64_t p_begin = panels * split / splits, p_end = panels * (split + 1) / splits;
+    const int64_t first = p_begin * kernels.panel;
+    const int64_t columns = std::min(p.columns, p_end * kernels.panel) - first;
     float* points = scratch(Scratch::Left, kPoints * in_stride);
     float* sums = scratch(Scratch::Sums, kPoints * out_stride);
     for (int64_t i = 0; i < count; ++i) {
@@ -117,26 +121,28 @@ void multiply(const Product<T>& p) {
              .width_stride = count * kDepthBlock});
     }
     for (int64_t point = 0; point < kPoints; ++point) {
-      for (int64_t panel = 0; panel < panels; ++panel) {
+      for (int64_t panel = p_begin; panel < p_end; ++panel) {
         kernels.multiply(count, std::min(kernels.panel, p.columns - panel * kernels.panel), depth,
                          points + point * in_stride, count,
                          p.panels + (point * panels + panel) * depth * kernels.panel,
-                         sums + point * out_stride + panel * kernels.panel, row_stride, false);
+                         sums + point * out_stride + (panel - p_begin) * kernels.panel, row_stride,
+                         false);
       }
     }
     for (int64_t i = 0; i < count; ++i) {
       const int64_t tile = begin + i;
       const int64_t y = tiles.y(tile), x = tiles.x(tile);
-      const int64_t at = ((tiles.image(tile) * p.out_h + y) * p.out_w + x) * p.columns;
+      const int64_t at = ((tiles.image(tile) * p.out_h + y) * p.out_w + x) * p.columns + first;
       output_tile(TileOut<T>{.points = sums + i * row_stride,
                              .point_stride = out_stride,
-                             .columns = p.columns,
+                             .columns = columns,
                              .rows_valid = std::min(kTile, p.out_h - y),
                              .columns_valid = std::min(kTile, p.out_w - x),
-                             .bias = p.bias,
+                             .bias = p.bias ? p.bias + first : nullptr,
                              .residual = p.residual ? p.residual + at : nullptr,
                              .output = p.to + at,
                              .row_stride = p.out_w * p.columns,
+                             .pixel_stride = p.columns,
                              .lower = p.lower});
     }
   });
@@ -154,8 +160,8 @@ bool winograd_pays(const Conv2dGeometry& g) {
 }
 
 void conv2d_forward_winograd(const Conv2dGeometry& g, ConstView input_view, ConstView weight,
-                             ConstView bias, ConstView residual, View output, bool relu,
-                             uint64_t weight_key) {
+                             ConstView bias, ConstView residual, View output,
+                             const Conv2dParams& params) {
   const GemmKernels& kernels = gemm_kernels();
   const int64_t panels = ceil_div(g.outputs, kernels.panel);
   const int64_t panel_floats = padded_depth(g.channels) * kernels.panel;
@@ -164,7 +170,8 @@ void conv2d_forward_winograd(const Conv2dGeometry& g, ConstView input_view, Cons
   visit_float_or_bfloat16(input_view.dtype, [&](auto type) {
     using T = decltype(type);
     const PackedWeights packed = packed_weights(
-        weight_key, Packing::WinogradForward, 0, kPoints * panels * panel_floats, [&](float* to) {
+        params.weight_key, Packing::WinogradForward, 0, kPoints * panels * panel_floats,
+        [&](float* to) {
           parallel_for(panels, 1, [&](int64_t i, int64_t) {
             const int64_t o = i * kernels.panel, columns = std::min(kernels.panel, g.outputs - o);
             const T* from = weight.as<T>() + o * 9 * g.channels;
@@ -174,6 +181,11 @@ void conv2d_forward_winograd(const Conv2dGeometry& g, ConstView input_view, Cons
             } else {
               winograd_kernels().weight_bf16(from, g.channels, columns, panel,
                                              panels * panel_floats);
+            }
+            if (!params.weight_scale) return;
+            for (int64_t point = 0; point < kPoints; ++point) {
+              scale_panel(params.weight_scale + o, columns, kernels.panel, padded_depth(g.channels),
+                          panel + point * panels * panel_floats);
             }
           });
         });
@@ -191,7 +203,7 @@ void conv2d_forward_winograd(const Conv2dGeometry& g, ConstView input_view, Cons
                         .out_h = g.out_h,
                         .out_w = g.out_w,
                         .columns = g.outputs,
-                        .lower = relu ? 0.0f : -std::numeric_limits<float>::infinity()});
+                        .lower = params.relu ? 0.0f : -std::numeric_limits<float>::infinity()});
   });
 }
 

@@ -8,7 +8,7 @@
 #include <kestrel/kernels/common/deform_conv2d.h>
 #include <kestrel/kernels/conv2d.h>
 #include <kestrel/kernels/copy.h>
-#include <kestrel/kernels/elementwise.h>
+#include <kestrel/kernels/binary.h>
 #include <kestrel/kernels/parallel.h>
 
 namespace kestrel::cpu {
@@ -206,7 +206,7 @@ void backward(const DeformSampling<T>& sampling, ConstView weight, ConstView gra
     if (gradients.weight) {
       chunk.sample_columns();
       conv2d_backward_weights(chunk.columns(), grad, one_tap(g, grad_weight_part), {}, product);
-      add(gradients.weight, grad_weight_part, gradients.weight);
+      binary_forward(BinaryOp::Add, gradients.weight, grad_weight_part, gradients.weight);
     }
     if (!grad_input && !grad_offset && !grad_mask) return;
     conv2d_backward_data(grad, one_tap(g, weight), chunk.columns(), product);

@@ -137,4 +137,17 @@ void matmul(ConstView a, ConstView b, View c, const MatmulParams& p) {
   }
 }
 
+void batched_matmul(ConstView a, ConstView b, View c, const MatmulParams& p) {
+  check_batched_matmul(a, b, c, p);
+  const int64_t batch = a.size(0);
+  const auto multiply_one = [&](int64_t i) {
+    matmul(matrix_of(a, i), matrix_of(b, i), matrix_of(c, i), p);
+  };
+  if (batch < num_threads()) {
+    for (int64_t i = 0; i < batch; ++i) multiply_one(i);
+  } else {
+    parallel_for(batch, 1, [&](int64_t i, int64_t) { multiply_one(i); });
+  }
+}
+
 }  // namespace kestrel::cpu

@@ -31,6 +31,13 @@ const float* padded_bias(ConstView bias, int64_t padded, std::vector<float>& sto
   return storage.data();
 }
 
+void scale_panel(const float* factors, int64_t columns, int64_t width, int64_t depth,
+                 float* panel) {
+  for (int64_t k = 0; k < depth; ++k) {
+    for (int64_t j = 0; j < columns; ++j) panel[k * width + j] *= factors[j];
+  }
+}
+
 template <class T, class U>
 void multiply_patches(const Patches<T>& patches, const float* packed, int64_t columns,
                       const float* bias, const U* residual, U* output, const OutputGrid& grid,

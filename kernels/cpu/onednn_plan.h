@@ -26,8 +26,9 @@ using Type = memory::data_type;
 
 enum class Pass : uint8_t { Forward, BackwardData, BackwardWeights };
 
-/// oneDNN divides its work, and with it the order of its sums, by the number of threads that it
-/// sees. While one of these lives it sees one, and Kestrel divides the work by the shape alone.
+/// oneDNN divides its work, and with it the order of its sums, by the number of OpenMP's threads
+/// that it sees. While one of these lives it sees one and starts none, which would wait for each
+/// other; Kestrel divides the work by the shape alone, over its own threads.
 class OneThread {
  public:
   OneThread() { omp_set_num_threads(1); }

@@ -46,22 +46,6 @@ std::vector<RowSource> sorted_sources(ConstView indices) {
 
 }  // namespace
 
-void copy_blocks(ConstView from, const Blocks& from_blocks, View to, const Blocks& to_blocks,
-                 int64_t count, int64_t length) {
-  check_copy_blocks(from, to);
-  if (length <= 0) return;
-  const int64_t size = size_of(from.dtype);
-  const auto* source = static_cast<const std::byte*>(from.data) + from_blocks.start * size;
-  auto* target = static_cast<std::byte*>(to.data) + to_blocks.start * size;
-  const auto bytes = static_cast<size_t>(length * size);
-  parallel_for(count, rows_per_task(length * size), [=](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      std::memcpy(target + i * to_blocks.stride * size, source + i * from_blocks.stride * size,
-                  bytes);
-    }
-  });
-}
-
 void gather_rows(ConstView x, ConstView indices, View out) {
   check("gather_rows", x, indices, out);
   const int64_t bytes = row_length(x) * size_of(x.dtype);

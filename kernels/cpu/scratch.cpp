@@ -16,10 +16,12 @@ AlignedFloats allocate_floats(int64_t floats) {
   constexpr size_t kHugePage = size_t{2} << 20;
   const size_t bytes = static_cast<size_t>(floats) * sizeof(float);
   const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
-  const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-  void* memory = std::aligned_alloc(alignment, rounded);
-  if (!memory) fail<OutOfMemoryError>("[conv2d] no memory for ", rounded, " bytes of work space");
-  if (alignment == kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);
+  const size_t rounded = (bytes + 63) / 64 * 64;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, rounded) != 0)
+    fail<OutOfMemoryError>("[conv2d] no memory for ", rounded, " bytes of work space");
+  // The rest, on small pages, takes no more than it needs.
+  if (alignment == kHugePage) madvise(memory, rounded / kHugePage * kHugePage, MADV_HUGEPAGE);
   return AlignedFloats(static_cast<float*>(memory), &std::free);
 }
 

@@ -15,6 +15,8 @@ enum class Packing : uint8_t {
   BackwardData,
   WinogradForward,
   WinogradBackwardData,
+  Grouped,
+  GroupedBackwardData,
   Matmul,
   OneDnnForward,
   OneDnnBackwardData,

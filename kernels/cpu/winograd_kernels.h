@@ -37,7 +37,7 @@ struct TileOut {
   const float* bias;                  ///< Whole vectors; or null.
   const T* residual;                  ///< At the tile's first pixel, strides as output's; or null.
   T* output;
-  int64_t row_stride;  ///< Between pixels of one column, in elements; between columns: `columns`.
+  int64_t row_stride, pixel_stride;  ///< In elements.
   float lower;
 };
 

@@ -6,21 +6,12 @@
 #include <kestrel/kernels/common/rows_checks.h>
 #include <kestrel/kernels/copy.h>
 #include <kestrel/kernels/cuda/launch.h>
-#include <kestrel/kernels/cuda/pack.h>
 #include <kestrel/kernels/cuda/scratch.h>
 #include <kestrel/kernels/cuda/sort.h>
+#include <kestrel/kernels/cuda/words.h>
 
 namespace kestrel::gpu {
 namespace {
-
-template <class Word>
-__global__ void copy_blocks_kernel(int64_t n, int64_t length, const Word* from, int64_t from_stride,
-                                   Word* to, int64_t to_stride) {
-  for (const int64_t i : grid_stride(n)) {
-    const int64_t block = i / length, at = i % length;
-    to[block * to_stride + at] = from[block * from_stride + at];
-  }
-}
 
 template <class Word>
 __global__ void gather_rows_kernel(int64_t n, int64_t length, int64_t rows, const Word* x,
@@ -60,37 +51,7 @@ __global__ void sum_rows_kernel(int64_t n, int64_t length, int64_t rows, const u
   }
 }
 
-/// Calls f(Word{}) with the largest word, of at most 16 bytes, that all of the addresses and sizes
-/// in bytes, joined by |, are multiples of.
-template <class F>
-void visit_word(uint64_t bytes, F&& f) {
-  if (bytes % 16 == 0) return f(Pack<uint32_t>{});
-  if (bytes % 8 == 0) return f(uint64_t{});
-  if (bytes % 4 == 0) return f(uint32_t{});
-  if (bytes % 2 == 0) return f(uint16_t{});
-  f(uint8_t{});
-}
-
 }  // namespace
-
-void copy_blocks(ConstView from, const Blocks& from_blocks, View to, const Blocks& to_blocks,
-                 int64_t count, int64_t length, Stream stream) {
-  check_copy_blocks(from, to);
-  if (count <= 0 || length <= 0) return;
-  const int64_t size = size_of(from.dtype);
-  const auto* source = static_cast<const std::byte*>(from.data) + from_blocks.start * size;
-  auto* target = static_cast<std::byte*>(to.data) + to_blocks.start * size;
-  const int64_t bytes = length * size;
-  const int64_t from_stride = from_blocks.stride * size, to_stride = to_blocks.stride * size;
-  visit_word(reinterpret_cast<uintptr_t>(source) | reinterpret_cast<uintptr_t>(target) |
-                 static_cast<uint64_t>(bytes | from_stride | to_stride),
-             [&]<class Word>(Word) {
-               constexpr int64_t kWord = sizeof(Word);
-               launch_1d(copy_blocks_kernel<Word>, count * (bytes / kWord), stream, bytes / kWord,
-                         reinterpret_cast<const Word*>(source), from_stride / kWord,
-                         reinterpret_cast<Word*>(target), to_stride / kWord);
-             });
-}
 
 void gather_rows(ConstView x, ConstView indices, View out, Stream stream) {
   check_rows("gather_rows", x, indices, out);

@@ -7,4 +7,8 @@ void matmul(ConstView, ConstView, View, const MatmulParams&, Stream) {
   no_cuda("matmul");
 }
 
+void batched_matmul(ConstView, ConstView, View, const MatmulParams&, Stream) {
+  no_cuda("batched_matmul");
+}
+
 }  // namespace kestrel::gpu

@@ -3,9 +3,6 @@
 
 namespace kestrel::gpu {
 
-void copy_blocks(ConstView, const Blocks&, View, const Blocks&, int64_t, int64_t, Stream) {
-  no_cuda("copy_blocks");
-}
 void gather_rows(ConstView, ConstView, View, Stream) {
   no_cuda("gather_rows");
 }

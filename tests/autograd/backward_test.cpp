@@ -2,6 +2,7 @@
 
 #include <kestrel/autograd/functions/arithmetic.h>
 #include <kestrel/autograd/functions/linear.h>
+#include <kestrel/autograd/functions/reductions.h>
 #include <kestrel/autograd/functions/shape_ops.h>
 #include <kestrel/autograd/gradcheck.h>
 #include <kestrel/autograd/variable.h>

@@ -79,5 +79,90 @@ TEST(CheckDataset, GeneratedImagesHaveNoFiles) {
   }
 }
 
+/// A YOLO tree with an image in each part.
+struct YoloParts {
+  test::TempDir dir;
+  YoloParts() {
+    for (const char* part : {"train", "val", "test"}) {
+      write_png(dir / ("images/" + std::string(part) + "/a.png"), test::test_image(48, 64));
+      dir.write("labels/" + std::string(part) + "/a.txt", "0 0.5 0.5 0.2 0.2\n");
+    }
+    yaml("train: images/train\nval: images/val\ntest: images/test\n");
+  }
+  void yaml(const std::string& parts) const {
+    dir.write("data.yaml", parts + "names: [cat, dog]\n");
+  }
+  struct Summary {
+    std::string parts;
+    int64_t problems = 0;
+    std::string texts;
+  };
+  Summary check() const {
+    Summary out;
+    check_parts(dir.path().string(), {Split::Train, Split::Val, Split::Test}, {},
+                [&](const PartReport& part) {
+                  out.parts += std::string(to_string(part.split)) + " ";
+                  out.problems += part.problems();
+                  out.texts +=
+                      part.dataset ? report_text(*part.dataset, part.report) : part.problem;
+                });
+    return out;
+  }
+};
+
+TEST(CheckParts, EveryPartOfAYoloSet) {
+  const YoloParts tree;
+  const test::Warnings warnings;
+  EXPECT_EQ(tree.check().parts, "train val test ");
+  EXPECT_EQ(tree.check().problems, 0);
+  EXPECT_EQ(warnings.count(), 0u);
+  tree.dir.write("labels/val/a.txt", "0 0.5 0.5 0.2 0.2\n9 0.5 0.5 0.2 0.2\n");
+  tree.dir.write("labels/test/a.txt", "0 0.5 0.5 0.2 0.2\n0 0.9 0.5 0.5 0.2\n");
+  EXPECT_EQ(tree.check().problems, 2);
+  EXPECT_TRUE(warnings.has({"labels/val/a.txt: line 2: class 9"}));
+  EXPECT_TRUE(contains(tree.check().texts, "1 reach past their images"));
+}
+
+TEST(CheckParts, WhatStandsInForAPartIsLookedAtOnce) {
+  const YoloParts tree;
+  const test::Warnings warnings;
+  tree.yaml("train: images/train\nval: images/val\n");
+  EXPECT_EQ(tree.check().parts, "train val ");
+  tree.yaml("train: images/train\ntest: images/test\n");
+  EXPECT_EQ(tree.check().parts, "train val ");
+}
+
+TEST(CheckParts, APartThatCannotBeUsedIsAProblem) {
+  const YoloParts tree;
+  const test::Warnings warnings;
+  tree.yaml("train: images/train\nval: images/val\ntest: images/nowhere\n");
+  const auto found = tree.check();
+  EXPECT_EQ(found.parts, "train val test ");
+  EXPECT_EQ(found.problems, 1);
+  EXPECT_TRUE(contains(found.texts, "test: 'images/nowhere' is not there"));
+  tree.dir.write("labels/val/a.txt", "");
+  EXPECT_EQ(tree.check().problems, 2);  // nothing to find in val
+  EXPECT_TRUE(contains(tree.check().texts, "in training background (filter_empty_gt: false)"));
+}
+
+TEST(CheckParts, ClassesAreThoseOfTheFirst) {
+  const test::TempDir dir;
+  for (const std::string part : {"train", "val"}) {
+    write_png(dir / (part + "/a.png"), test::test_image(48, 64));
+    const std::string name = part == "train" ? "c0" : "C0";
+    dir.write("annotations/" + part + ".json",
+              R"({"images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}],
+                "categories": [{"id": 1, "name": ")" +
+                  name + R"("}, {"id": 2, "name": "x"}], "annotations":
+                [{"id": 1, "image_id": 1, "category_id": 2, "bbox": [1, 2, 30, 40]}]})");
+  }
+  const test::Warnings warnings;
+  int64_t problems = 0;
+  check_parts(dir.path().string(), {Split::Train, Split::Val}, {},
+              [&](const PartReport& part) { problems += part.problems(); });
+  EXPECT_EQ(problems, 0);
+  EXPECT_TRUE(warnings.has({"val.json: has no class 'c0'", "'c0' and 'C0' differ in their case"}));
+}
+
 }  // namespace
 }  // namespace kestrel

@@ -69,10 +69,12 @@ TEST(Coco, KeepsTheOrderOfTheFile) {
   EXPECT_EQ(target.ignored.size(), 1u);
 }
 
-TEST(Coco, ClassesKeepTheOrderOfTheFileAndNotOfTheList) {
+TEST(Coco, ClassesMayBeChosen) {
   const CocoTree tree;
   const CocoDataset both = tree.open(good_file(), {.classes = {"cat", "dog"}});
-  EXPECT_EQ(both.class_names()[0], "dog");
+  EXPECT_EQ(both.class_names()[0], "cat");
+  EXPECT_EQ(both.category_id(0), 2);
+  EXPECT_EQ(both.annotations(0)[0].label, 1);
   const CocoDataset cats = tree.open(good_file(), {.classes = {"cat"}});
   ASSERT_EQ(cats.size(), 1);  // the image without cats is left out
   EXPECT_EQ(cats.annotations(0)[0].label, 0);
@@ -190,9 +192,15 @@ const std::vector<BadCoco> kBadCoco = {
      {"annotation 1 of image 99: there is no such image"},
      2,
      1},
-    {"text_image", "/annotations/0/image_id", R"("3")", {"annotation 1 has no image_id"}, 2, 1},
+    {"text_image",
+     "/annotations/0/image_id",
+     R"("3")",
+     {"annotation 1 of image '3': there is no such image with text as its id, but one with the "
+      "number 3"},
+     2,
+     1},
     {"fraction_id", "/annotations/0/id", "1.5", {"annotation entry 0 has no id"}, 2, 1},
-    {"text_id", "/annotations/0/id", R"("one")", {"annotation entry 0"}, 2, 1},
+    {"list_as_id", "/annotations/0/id", "[1]", {"annotation entry 0 has no id"}, 2, 1},
     {"annotation_is_number",
      "/annotations/0",
      "17",

@@ -24,6 +24,14 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return at == std::string::npos ? "the test is wrong" : text.replace(at, from.size(), to);
 }
 
+/// ASCII in units of so many bytes, the least first, after a byte order mark.
+std::string widened(const std::string& text, size_t bytes) {
+  const std::string zeros(bytes - 1, '\0');
+  std::string out = "\xFF\xFE" + std::string(bytes - 2, '\0');
+  for (const char c : text) out += c + zeros;
+  return out;
+}
+
 std::string voc_file(const std::string& objects,
                      const std::string& size = "<width>64</width><height>48</height>") {
   return "<annotation><filename>bad.png</filename><size>" + size + "</size>" + objects +
@@ -68,6 +76,10 @@ std::vector<MalformedFile> malformed_coco() {
   text("trailing_comma", replaced(good, "]}", "],}"));
   text("single_quotes", replaced(good, "\"images\"", "'images'"));
   text("bad_utf8", replaced(good, "a.png", "a\xFF\xC0.png"));
+  text("byte_order_mark", "\xEF\xBB\xBF" + good);
+  text("utf16", widened(good, 2));
+  text("utf32", widened(good, 4));
+  text("cp1252", replaced(good, "dog", "do\xE9"));
   text("control_character", replaced(good, "a.png", "a\x01.png"));
   text("unfinished_string", replaced(good, "\"a.png\"", "\"a.png"));
   text("deep", "{\"images\": " + std::string(3000, '[') + std::string(3000, ']') + "}");
@@ -90,6 +102,15 @@ std::vector<MalformedFile> malformed_coco() {
   set("image_missing_file_no_size", "/images/0",
       R"({"id": 1, "file_name": "nowhere.png", "width": -3})");
 
+  json texts = good_coco();
+  for (const char* key :
+       {"/images/0/id", "/images/1/id", "/annotations/0/image_id", "/annotations/1/image_id"}) {
+    json& id = texts[json::json_pointer(key)];
+    id = "image " + id.dump();
+  }
+  text("all_ids_text", texts.dump());
+
+  set("category_name_twice", "/categories/1/name", R"("cat")");
   remove("category_no_id", "/categories/0", "id");
   remove("category_no_name", "/categories/0", "name");
   set("category_id_twice", "/categories/0/id", "2");
@@ -121,6 +142,8 @@ std::vector<MalformedFile> malformed_coco() {
   set("bbox_negative_height", a + "/bbox", "[5, 6, 20, -10]");
   set("bbox_half_a_pixel", a + "/bbox", "[5, 6, 0.5, 10]");
   set("bbox_outside", a + "/bbox", "[64, 6, 20, 10]");
+  set("bbox_past_the_edge", a + "/bbox", "[50, 6, 20, 10]");
+  set("bbox_corners", a + "/bbox", "[30, 20, 60, 40]");
   set("bbox_above", a + "/bbox", "[5, -60, 20, 10]");
   set("bbox_huge", a + "/bbox", "[1e300, 1e300, 1e300, 1e300]");
   set("area_zero", a + "/area", "0");
@@ -147,6 +170,16 @@ std::vector<MalformedFile> malformed_voc() {
       {"voc_entities", "<!DOCTYPE a [<!ENTITY b \"&c;&c;\"><!ENTITY c \"xx\">]><annotation>&b;"},
       {"voc_zeros", std::string(100, '\0')},
       {"voc_utf16", std::string("\xFF\xFE<\0a\0>\0", 8)},
+      {"voc_utf16_whole", widened(file, 2)},
+      {"voc_cp1252_declared", "<?xml version=\"1.0\" encoding=\"windows-1252\"?>" +
+                                  voc_file(voc_object("5", "6", "30", "40", "caf\xE9"))},
+      {"voc_gb2312_declared", "<?xml version=\"1.0\" encoding=\"GB2312\"?>" +
+                                  voc_file(voc_object("5", "6", "30", "40", "\xC3\xA8"))},
+      {"voc_path_not_utf8", voc_file("<path>/home/andr\xE9/x.png</path>" + good)},
+      {"voc_name_not_utf8", voc_file(good + voc_object("5", "6", "30", "40", "caf\xE9"))},
+      {"voc_name_not_as_declared", "<?xml version=\"1.0\" encoding=\"utf-8\"?>" +
+                                       voc_file(voc_object("5", "6", "30", "40", "caf\xE9"))},
+      {"voc_past_the_edge", box("40", "1", "90", "9")},
       {"voc_no_name", voc_file(good + voc_object("1", "1", "9", "9", ""))},
       {"voc_no_box", voc_file(good + "<object><name>cat</name></object>")},
       {"voc_box_empty", voc_file(good + "<object><name>cat</name><bndbox/></object>")},
@@ -184,6 +217,9 @@ std::vector<MalformedFile> malformed_yolo() {
       {"yolo_utf16", std::string("\xFF\xFE"
                                  "0\0 \0",
                                  6)},
+      {"yolo_byte_order_mark", "\xEF\xBB\xBF" + good},
+      {"yolo_utf16_whole", widened(good, 2)},
+      {"yolo_past_the_edge", good + "0 0.95 0.5 0.2 0.2\n"},
       {"yolo_zeros", good + std::string(40, '\0')},
       {"yolo_html", good + "<html><body>404</body></html>\n"},
       {"yolo_class_2", good + "2 0.5 0.5 0.1 0.1\n"},
@@ -208,7 +244,11 @@ std::vector<MalformedFile> malformed_yaml() {
       {"yaml_empty", ""},
       {"yaml_list", "- a\n"},
       {"yaml_not_yaml", "{"},
-      {"yaml_bad_utf8", parts + "names: [\xFF\xFE]\n" + "\x01"},
+      {"yaml_bad_utf8", parts + "names: [\xFF\xFE]\n"},
+      {"yaml_control_character", parts + names + "\x01"},
+      {"yaml_kpt_shape", parts + names + "kpt_shape: [17]\n"},
+      {"yaml_byte_order_mark", "\xEF\xBB\xBF" + parts + names},
+      {"yaml_missing_test", parts + names + "test: nowhere\n"},
       {"yaml_no_names", parts},
       {"yaml_names_text", parts + "names: cat\n"},
       {"yaml_names_empty", parts + "names: []\n"},

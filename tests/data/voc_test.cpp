@@ -93,7 +93,7 @@ TEST(Voc, AClassWithoutObjectsIsToldOf) {
   const VocTree tree;
   const Warnings warnings;
   EXPECT_EQ(tree.open({.classes = {"wbc", "wcb"}}).num_classes(), 2);
-  EXPECT_TRUE(warnings.has({"train.txt has no class 'wcb'; there are 'wbc', 'rbc'"}));
+  EXPECT_TRUE(warnings.has({"train.txt: has no class 'wcb'; there are 'wbc', 'rbc'"}));
 }
 
 TEST(Voc, NothingToTrainOnIsAnError) {
@@ -105,19 +105,65 @@ TEST(Voc, NothingToTrainOnIsAnError) {
   EXPECT_EQ(tree.open({.test_mode = true}).size(), 2);
 }
 
-TEST(Voc, StandardTreesHaveTheTwentyClasses) {
-  const VocTree tree;
-  const auto year = tree.dir / "VOC2007";
-  std::filesystem::create_directories(year);
-  for (const char* part : {"Annotations", "JPEGImages", "ImageSets"}) {
-    std::filesystem::rename(tree.dir / part, year / part);
-  }
+TEST(Voc, StandardTreesHaveTheTwentyClassesUnlessTheyNameOthers) {
+  const auto open = [](const VocTree& tree) {
+    const auto year = tree.dir / "VOC2007";
+    std::filesystem::create_directories(year);
+    for (const char* part : {"Annotations", "JPEGImages", "ImageSets"}) {
+      std::filesystem::rename(tree.dir / part, year / part);
+    }
+    return VocDataset({.ann_file = (year / "ImageSets/Main/train.txt").string(),
+                       .img_prefix = year.string() + "/"});
+  };
   const Warnings warnings;
-  const VocDataset d({.ann_file = (year / "ImageSets/Main/train.txt").string(),
-                      .img_prefix = year.string() + "/",
-                      .test_mode = true});
-  EXPECT_EQ(d.num_classes(), 20);
-  EXPECT_TRUE(warnings.has({"object 1 (rbc) is of an unknown class"}));
+  const VocTree own;  // in a folder that is called VOC2007
+  EXPECT_EQ(open(own).class_names(), (std::vector<std::string>{"rbc", "wbc"}));
+  const std::string cat = object("cat", box("1", "1", "50", "60"));
+  const VocTree some(annotation(cat));
+  some.dir.write("Annotations/one.xml", annotation(cat, 50, 60));
+  const VocDataset d = open(some);
+  EXPECT_EQ(d.class_names(), voc_classes());
+  EXPECT_EQ(d.annotations(0)[0].label, 7);
+  const VocTree mixed(annotation(cat));
+  EXPECT_EQ(open(mixed).class_names(), (std::vector<std::string>{"cat", "wbc"}));
+  EXPECT_EQ(warnings.count(), 0u);
+}
+
+TEST(Voc, NamesOfImagesMayHaveBlanks) {
+  const VocTree tree;
+  for (const char* name : {"my photo", "a b 1", "list 2.v1"}) {
+    tree.dir.write("Annotations/" + std::string(name) + ".xml", annotation(kGood));
+  }
+  const auto count = [&](const std::string& list) {
+    tree.dir.write("ImageSets/Main/train.txt", list);
+    return tree.open().size();
+  };
+  const Warnings warnings;
+  EXPECT_EQ(count("my photo\r\na b 1\nlist 2.v1\ntwo"), 4);
+  EXPECT_EQ(count("my photo  1\na b 1 -1\ntwo -1\n one  0\n"), 4);  // a class's list
+  EXPECT_EQ(count("my photo.jpg\ntwo.xml\n"), 2);                   // with their extensions
+  EXPECT_EQ(warnings.count(), 0u);
+  EXPECT_EQ(count("two\nno photo\n"), 1);
+  EXPECT_TRUE(warnings.has({"Annotations/no photo.xml: No such file"}));
+}
+
+TEST(Voc, BlanksAndLineEndsInANameMakeNoNewClass) {
+  const VocTree tree(annotation(object("\n\t\trbc\n\t", box("11", "21", "41", "61")) +
+                                object(" red\n cell ", box("1", "1", "9", "9")) +
+                                object("red cell", box("1", "1", "9", "9"))));
+  const VocDataset d = tree.open();
+  EXPECT_EQ(d.class_names(), (std::vector<std::string>{"rbc", "red cell", "wbc"}));
+  EXPECT_EQ(d.annotations(1)[1].label, d.annotations(1)[2].label);
+}
+
+TEST(Voc, ImagesWithoutObjectsAreCounted) {
+  const VocTree tree(annotation(""));
+  EXPECT_EQ(tree.open().size(), 1);
+  EXPECT_EQ(tree.open().left_out().empty, 1);
+  EXPECT_EQ(tree.open().describe_images("training images"),
+            "1 training images (1 more without an object left out)");
+  EXPECT_EQ(tree.open({.filter_empty_gt = false}).describe_images("images"),
+            "2 images (1 of them without an object)");
 }
 
 struct BadVoc {

@@ -155,10 +155,121 @@ TEST(Yolo, NothingToTrainOnIsAnError) {
 
 TEST(Yolo, ImagesOfOtherFormatsAreToldOf) {
   const YoloTree tree;
-  tree.dir.write("images/train/x.webp", "RIFF");
+  tree.dir.write("images/train/x.heic", "ftyp");
   const Warnings warnings;
   EXPECT_EQ(tree.open().size(), 3);
-  EXPECT_TRUE(warnings.has({"x.webp: .webp is not a format that is read", "; dropped"}));
+  EXPECT_TRUE(warnings.has({"x.heic: .heic is not a format that is read", "; dropped"}));
+}
+
+/// The working directory while it lives.
+class WorkingIn {
+ public:
+  explicit WorkingIn(const std::filesystem::path& path) : before_(std::filesystem::current_path()) {
+    std::filesystem::current_path(path);
+  }
+  ~WorkingIn() { std::filesystem::current_path(before_); }
+  WorkingIn(const WorkingIn&) = delete;
+  WorkingIn& operator=(const WorkingIn&) = delete;
+
+ private:
+  std::filesystem::path before_;
+};
+
+TEST(Yolo, LabelsAreFoundFromWithinTheFolder) {
+  const YoloTree tree;
+  tree.dir.write("few.txt", "./images/train/b.png\nimages/train/a.png\n");
+  tree.dir.write("images/train/list.txt", "./images/train/a.png\n");
+  const WorkingIn folder(tree.dir.path());
+  const Warnings warnings;
+  for (const std::string train :
+       {"images/train", "./images/train", "few.txt", "./few.txt", "images/train/list.txt"}) {
+    for (const std::string path : {"", "path: .\n"}) {
+      tree.yaml(path + "train: " + train + "\nval: images/val\nnames: [cat, dog]\n");
+      for (const char* file : {"data.yaml", "./data.yaml"}) {
+        const YoloDataset d({.ann_file = file});
+        EXPECT_EQ(d.annotations(0).size(), 2u) << train;
+      }
+    }
+  }
+  EXPECT_EQ(warnings.count(), 0u);
+}
+
+TEST(Yolo, ListsMayBeSeenFromTheRootOfTheDataSet) {
+  const YoloTree tree;
+  tree.dir.write("images/train/list.txt", "./images/train/a.png\nimages/train/b.png\n");
+  tree.yaml("train: images/train/list.txt\nval: images/val\nnames: [cat, dog]\n");
+  const Warnings warnings;
+  const YoloDataset d = tree.open();
+  ASSERT_EQ(d.size(), 2);
+  EXPECT_EQ(d.annotations(0).size(), 2u);
+  EXPECT_EQ(warnings.count(), 0u);
+}
+
+TEST(Yolo, ListsWrittenOnWindows) {
+  const YoloTree tree;
+  tree.dir.write("few.txt", "\xEF\xBB\xBF.\\images\\train\\a.png\r\nimages\\train\\b.png\r\n");
+  tree.yaml("train: few.txt\nval: images\\val\nnames: [cat, dog]\n");
+  const Warnings warnings;
+  const YoloDataset d = tree.open();
+  ASSERT_EQ(d.size(), 2);
+  EXPECT_EQ(d.annotations(0).size(), 2u);
+  EXPECT_EQ(tree.open({.split = "val", .test_mode = true}).size(), 1);
+}
+
+TEST(Yolo, APartThatIsNotThereMattersWhenItIsAskedFor) {
+  const YoloTree tree;
+  tree.yaml("train: images/train\nval: images/val\ntest: images/test\nnames: [cat, dog]\n");
+  EXPECT_EQ(tree.open().size(), 3);
+  EXPECT_EQ(tree.open({.split = "val", .test_mode = true}).size(), 1);
+  const std::string why = error_of<DataError>([&] { tree.open({.split = "test"}); });
+  EXPECT_TRUE(contains(why, "data.yaml: test: 'images/test' is not there (looked for '")) << why;
+  tree.yaml("train: images/nowhere\nval: images/val\nnames: [cat, dog]\n");
+  EXPECT_EQ(tree.open({.split = "val", .test_mode = true}).size(), 1);
+  tree.yaml("train: images/train\nval:\nvalid: images/val\nnames: [cat, dog]\n");
+  EXPECT_EQ(tree.open({.split = "val", .test_mode = true}).size(), 1);
+}
+
+TEST(Yolo, KeyPointsAreNoPolygons) {
+  const YoloTree tree;
+  tree.dir.write("labels/train/a.txt",
+                 "1 0.5 0.5 0.2 0.4 0.1 0.1 2 0.9 0.9 2\n0 0.5 0.5 0.2 0.2\n");
+  const std::string rest = "train: images/train\nval: images/val\nnames: [cat, dog]\n";
+  tree.dir.write("labels/train/b.txt", "");
+  tree.yaml(rest + "kpt_shape: [2, 3]\n");
+  const YoloDataset d = tree.open();
+  ASSERT_EQ(d.annotations(0).size(), 2u);
+  expect_near(d.annotations(0)[0].bbox, {40, 24, 20, 32});
+  // With two numbers for each, a line looks like a polygon's.
+  tree.dir.write("labels/train/a.txt", "1 0.5 0.5 0.2 0.4 0.1 0.1 0.9 0.9\n");
+  tree.yaml(rest + "kpt_shape: [2, 2]\n");
+  expect_near(tree.open().annotations(0)[0].bbox, {40, 24, 20, 32});
+  const Warnings warnings;
+  tree.yaml(rest + "kpt_shape: [17, 3]\n");
+  EXPECT_THROW(tree.open(), DataError);
+  EXPECT_TRUE(
+      warnings.has({"a.txt: line 1: has 9 numbers, neither 5", "nor 56 with the key points"}));
+  EXPECT_TRUE(contains(tree.why(rest + "kpt_shape: 17\n"), "kpt_shape is 17, not a number"));
+  EXPECT_TRUE(contains(tree.why(rest + "kpt_shape: [0, 3]\n"), "kpt_shape is"));
+}
+
+TEST(Yolo, BoxesThatAreCutAreToldOf) {
+  const YoloTree tree;
+  tree.dir.write("labels/train/a.txt", "0 0.95 0.5 0.3 0.2\n0 0.5 0.5 1.01 0.2\n");
+  const Warnings warnings;
+  EXPECT_EQ(tree.open().num_past_edge(), 1);
+  EXPECT_TRUE(warnings.has({"1 boxes reach past their images and are cut to them", "a.txt"}));
+}
+
+TEST(Yolo, ImagesWithoutObjectsAreCounted) {
+  const YoloTree tree;
+  EXPECT_EQ(tree.open().describe_images("training images"),
+            "3 training images (1 of them without an object)");
+  EXPECT_FALSE(tree.open().leaves_out_empty());
+  EXPECT_EQ(tree.open({.filter_empty_gt = true}).describe_images("training images"),
+            "2 training images (1 more without an object left out)");
+  const Warnings warnings;
+  const YoloDataset val = tree.open({.split = "val", .test_mode = true});
+  EXPECT_TRUE(warnings.has({"data.yaml: none of the 1 images has an object of the 2 classes"}));
 }
 
 TEST(Yolo, IsBuiltFromAConfig) {
@@ -174,13 +285,20 @@ TEST(YoloLabels, LabelFilesLieBesideImages) {
   EXPECT_EQ(yolo_label_file("/d/images/train/a.jpg"), "/d/labels/train/a.txt");
   EXPECT_EQ(yolo_label_file("/images/d/images/a.b.jpg"), "/images/d/labels/a.b.txt");
   EXPECT_EQ(yolo_label_file("/d/photos/a.png"), "/d/photos/a.txt");
+  EXPECT_EQ(yolo_label_file("images/train/a.png"), "labels/train/a.txt");
+  EXPECT_EQ(yolo_label_file("images/a.png"), "labels/a.txt");
+  EXPECT_EQ(yolo_label_file("images.png"), "images.txt");
+  EXPECT_EQ(yolo_label_file("/d/Images/Train/a.png"), "/d/labels/Train/a.txt");
+  const test::TempDir dir;
+  std::filesystem::create_directories(dir / "Labels/Train");
+  EXPECT_EQ(yolo_label_file(dir / "Images/Train/a.png"), dir / "Labels/Train/a.txt");
 }
 
 TEST(YoloLabels, NumbersUpToOneAreShares) {
   const YoloLabels labels = parse_yolo_labels(
       "\xEF\xBB\xBF"
       "0 0.5 0.5 1.005 1\n2.0 1e-1 .5 0.1 0.1",
-      3);
+      {.num_classes = 3});
   EXPECT_TRUE(labels.problems.empty());
   ASSERT_EQ(labels.boxes.size(), 2u);
   expect_near(labels.boxes[0].corners, {0, 0, 1, 1});
@@ -189,7 +307,7 @@ TEST(YoloLabels, NumbersUpToOneAreShares) {
 
 TEST(YoloLabels, EveryBadLineHasItsReason) {
   const auto problem = [](const std::string& line) {
-    const YoloLabels labels = parse_yolo_labels("0 0.5 0.5 0.1 0.1\n" + line, 2);
+    const YoloLabels labels = parse_yolo_labels("0 0.5 0.5 0.1 0.1\n" + line, {.num_classes = 2});
     EXPECT_EQ(labels.boxes.size(), 1u) << line;
     return labels.problems.size() == 1 ? labels.problems[0] : "none";
   };

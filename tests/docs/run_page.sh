@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every command of a page: run_page.sh PAGE SOURCE BUILD WORK.
+# Runs every command of a page: run_page.sh [--afresh] PAGE SOURCE BUILD WORK.
 #
 # Blocks fenced as ```sh are run in their order in one shell, which stops at the first command that fails.
 # A block fenced with a name, as ```cpp main.cpp, is written to that file. A block that cannot run here comes
@@ -8,7 +8,15 @@
 # The shell starts in a folder that looks like a clone after a build: ./train_retinanet, ./run_tests and
 # build/release/bin, configs and examples, with small data sets (make_data.cpp). Training is the real one with
 # one epoch and pictures of 64 pixels: the programs there add the options that make it so.
+#
+# With --afresh nothing is built there: ./train_retinanet is the real script, and the cmake and ninja that it finds put the
+# programs that it asks for into their place, and no other.
 set -euo pipefail
+afresh=false
+if [[ $1 == --afresh ]]; then
+  afresh=true
+  shift
+fi
 page=$1
 source_root=$2
 build=$3
@@ -19,18 +27,44 @@ rm -rf "$work"
 mkdir -p "$work/clone/build/release/bin" "$work/home"
 cd "$work/clone"
 for name in configs examples kernels tools kestrel.h; do ln -s "$source_root/$name" .; done
-for entry in "$build"/*; do
-  name=$(basename "$entry")
-  [[ $name == bin ]] || ln -s "$entry" build/release/
+# put_program NAME: a program of the build, made small, into build/release/bin.
+put_program() {
+  rm -f "build/release/bin/$1"
+  printf '#!/usr/bin/env bash\nexec %q %q %q "$@"\n' "$here/small.sh" "$build/bin/$1" "$1" >"build/release/bin/$1"
+  chmod +x "build/release/bin/$1"
+}
+if $afresh; then
+  mkdir "$work/tools"
+  rmdir build/release/bin build/release build
+  cp "$source_root/train_retinanet" .
+  # As CMake leaves the folder that it configured.
+  printf '#!/usr/bin/env bash\nmkdir -p build/release && touch build/release/build.ninja\necho %q >build/release/CMakeCache.txt\n' \
+    "CMAKE_HOME_DIRECTORY:INTERNAL=$work/clone" >"$work/tools/cmake"
+  {
+    echo '#!/usr/bin/env bash'
+    echo 'cd "$2" && mkdir -p bin && shift 2'
+    printf 'cd ../.. && build=%q && here=%q\n' "$build" "$here"
+    declare -f put_program
+    # shellcheck disable=SC2016 # for the other script
+    echo 'for word in "$@"; do
+  case $word in
+    train_retinanet) put_program train_retinanet ;;
+    kestrel_cli) put_program kestrel ;;
+  esac
 done
-for entry in "$build"/bin/*; do ln -s "$entry" build/release/bin/; done
-for program in kestrel train_retinanet; do
-  rm -f "build/release/bin/$program"
-  printf '#!/usr/bin/env bash\nexec %q %q %q "$@"\n' "$here/small.sh" "$build/bin/$program" "$program" \
-    >"build/release/bin/$program"
-  chmod +x "build/release/bin/$program"
-done
-ln -s build/release/bin/train_retinanet train_retinanet
+echo "ninja: built what was asked for"'
+  } >"$work/tools/ninja"
+  chmod +x "$work/tools/cmake" "$work/tools/ninja"
+  PATH=$work/tools:$PATH
+else
+  for entry in "$build"/*; do
+    name=$(basename "$entry")
+    [[ $name == bin ]] || ln -s "$entry" build/release/
+  done
+  for entry in "$build"/bin/*; do ln -s "$entry" build/release/bin/; done
+  for program in kestrel train_retinanet; do put_program "$program"; done
+  ln -s build/release/bin/train_retinanet train_retinanet
+fi
 "$build/bin/make_docs_data" .
 
 # The page as a script; files of named blocks are written when their turn comes.
@@ -61,7 +95,7 @@ awk '
     print "echo \"" run + 0 " blocks run, " skipped + 0 " not\" >&2"
   }' "$page" >"$work/commands.sh"
 
-env -u KESTREL_DATA -u KESTREL_WEIGHTS HOME="$work/home" OMP_WAIT_POLICY=passive \
+env -u KESTREL_DATA -u KESTREL_WEIGHTS HOME="$work/home" \
   bash -xeuo pipefail "$work/commands.sh" >"$work/output.txt" 2>"$work/log.txt" || {
   status=$?
   echo "$(basename "$page"): the last of these commands ended with $status:" >&2

@@ -316,7 +316,7 @@ TEST_F(ToyRun, NewestRunIsTheHighestNumber) {
   EXPECT_EQ(newest_run_folder(""), "") << "none of them can be resumed";
   std::ofstream("runs/toy2/resume.safetensors").close();
   EXPECT_EQ(newest_run_folder(""), "runs/toy2");
-  EXPECT_EQ(next_run_folder("toy"), "runs/toy3");
+  EXPECT_EQ(RunFolder::make_next("toy").path(), "runs/toy3");
   fs::current_path(before);
 }
 

@@ -4,9 +4,11 @@
 //   KESTREL_FAULT=<n>:<kind>[:always]   the n-th, or every one from there on; kind is ENOSPC, EIO,
 //                                       short (half of a write, then ENOSPC) or kill
 //   KESTREL_FAULT_LOG=<file>            a line "<n> <operation> <path> [<new path>]" for each
+//   KESTREL_FREE_BYTES=<n>              what every file system says is free
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -177,6 +179,15 @@ int close(int fd) {
   faults.closed(fd);
   const int result = real(fd);  // Linux closes it in any case.
   return error ? fail_with(error) : result;
+}
+
+int statvfs(const char* path, struct statvfs* result) {
+  const int status = next<int(const char*, struct statvfs*)>("statvfs")(path, result);
+  if (const char* bytes = std::getenv("KESTREL_FREE_BYTES")) {
+    result->f_bfree = result->f_bavail =
+        static_cast<fsblkcnt_t>(std::atoll(bytes)) / result->f_frsize;
+  }
+  return status;
 }
 
 int rename(const char* from, const char* to) {

@@ -17,7 +17,8 @@ void read(std::span<const std::byte> bytes) {
   if (!found) return;
   const CocoIndex& index = found->index;
   size_t length = 0;
-  for (size_t i = 0; i < index.images.size(); ++i) length += index.image_name(i).size();
+  for (size_t i = 0; i < index.images.size(); ++i)
+    length += index.image_name(i).size() + index.image_id_text(i).size();
   for (size_t i = 0; i < index.categories.size(); ++i) length += index.category_name(i).size();
   for (const auto& object : index.objects) length += index.category_name(object.category).size();
   [[maybe_unused]] const volatile size_t looked_at = length;

@@ -19,12 +19,16 @@ so that every pattern of bits occurs, NaN too.
   mmdetection             what MMDetection's CheckpointHook leaves: meta, state_dict, optimizer; names of RetinaNet-50
   adam                    a training loop's own dict: model, optimizer (Adam), lr_scheduler, args, epoch
   calls_system            an object whose pickle runs a command
+  beside                  weights under "net" and "ema", and values beside them that no weights need: numpy's scalars and
+                          arrays, paths, dates, an object of a class of one's own, tensors of dtypes that Kestrel lacks
 """
 import argparse
 import collections
+import datetime
 import os
 import sys
-from pathlib import Path
+import uuid
+from pathlib import Path, PurePosixPath
 
 import numpy
 import torch
@@ -162,6 +166,37 @@ class CallsSystem:
         return os.system, ("touch kestrel_was_here",)
 
 
+class History:
+    """As mmengine's HistoryBuffer: arrays, and functions by name."""
+
+    def __init__(self):
+        self.log = numpy.arange(5.0)
+        self.counts = numpy.arange(5)
+        self.methods = {"mean": History.mean}
+
+    def mean(self):
+        return self.log.mean()
+
+
+class Named(dict):
+    """A dict of a class of one's own, as configs are."""
+
+
+def beside():
+    weights = collections.OrderedDict(
+        (name, tensor(name, shape)) for name, shape in {"conv.weight": (2, 2, 1, 1), "conv.bias": (2,)}.items())
+    averages = collections.OrderedDict((name, tensor("ema." + name, tuple(value.shape))) for name, value in weights.items())
+    return {"epoch": numpy.int16(3), "best": numpy.float64(0.25), "mean": numpy.float16(0.5), "array": numpy.zeros((2, 3)),
+            "text": numpy.str_("x"), "path": Path("work_dirs/x"), "pure": PurePosixPath("a/b"),
+            "time": datetime.datetime(2024, 2, 29, 12, 30), "delta": datetime.timedelta(days=1), "complex": 1 + 2j,
+            "frozen": frozenset({1}), "bytes": bytearray(b"ab"), "slice": slice(1, 2), "range": range(3),
+            "history": collections.OrderedDict(loss=History()), "config": Named(lr=0.1, path=Path("y")),
+            "int8": torch.arange(3, dtype=torch.int8), "short": torch.arange(3, dtype=torch.int16),
+            "complex_tensor": torch.zeros(2, dtype=torch.complex64), "many": torch.zeros([1] * 9),
+            "sparse": torch.eye(2).to_sparse(), "generator": torch.get_rng_state(), "function": os.path.join,
+            "enum": uuid.UUID(int=1), "net": weights, "ema": {"module": averages, "decay": numpy.float32(0.5)}}
+
+
 def main():
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,6 +212,9 @@ def main():
     save("mmdetection", mmdetection())
     save("adam", adam(), _use_new_zipfile_serialization=major != "1")
     save("calls_system", {"state_dict": CallsSystem()})
+    save("beside", beside())
+    save("beside_legacy", beside(), _use_new_zipfile_serialization=False)
+    save("beside_protocol4", beside(), pickle_protocol=4)
     try:
         import torchvision  # noqa: F401
     except ImportError:

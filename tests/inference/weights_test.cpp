@@ -189,5 +189,64 @@ TEST_F(WeightFiles, PretrainedBackbonesAreFound) {
   ASSERT_EQ(::unsetenv("KESTREL_WEIGHTS"), 0);
 }
 
+// As mmcv 1's EMAHook registers them: a buffer ema_<name with _ for .> of the model.
+TEST_F(WeightFiles, WeightsOfMMDetectionsEmaHookAreToldApart) {
+  StateDict tensors;
+  for (const char* name : {"backbone.conv1.weight", "backbone.bn1.running_mean", "neck.w"}) {
+    tensors.emplace_back(name, Tensor::full({2}, 1));
+  }
+  StateDict both = tensors;
+  for (const char* name :
+       {"ema_backbone_conv1_weight", "ema_backbone_bn1_running_mean", "ema_neck_w"}) {
+    both.emplace_back(name, Tensor::full({2}, 5));
+  }
+  both.emplace_back("ema_of_something_else", Tensor::full({2}, 9));
+  write_pth(folder_ / "ema.pth", both);
+  write_safetensors(folder_ / "ema.safetensors", {.tensors = both, .metadata = {}});
+  for (const char* file : {"ema.pth", "ema.safetensors"}) {
+    const ModelFile plain = read_model_file(folder_ / file);
+    const ModelFile second = read_model_file(folder_ / file, kEmaKey);
+    for (const auto& [read, value] : {std::pair(&plain, 1.0F), {&second, 5.0F}}) {
+      ASSERT_EQ(read->weights.size(), 4U);
+      for (size_t i = 0; i < 3; ++i) {
+        EXPECT_EQ(std::ranges::count(sorted_names(read->weights), tensors[i].first), 1);
+      }
+      for (const auto& [name, tensor] : read->weights) {
+        EXPECT_EQ(tensor.values<float>()[0], name == "ema_of_something_else" ? 9.0F : value)
+            << name;
+      }
+      ASSERT_EQ(read->notes.size(), 1U);
+      EXPECT_NE(read->notes[0].find("two sets of weights"), std::string::npos) << read->notes[0];
+    }
+  }
+  write_pth(folder_ / "one.pth", tensors);
+  EXPECT_TRUE(read_model_file(folder_ / "one.pth").notes.empty());
+  EXPECT_THROW(read_model_file(folder_ / "one.pth", kEmaKey), UsageError);
+  EXPECT_THROW(read_model_file(folder_ / "ema.safetensors", "ema"), UsageError);
+}
+
+TEST_F(WeightFiles, NamesAreKnownBehindAWrapper) {
+  write_pth(folder_ / "wrapped.pth",
+            {{"model.net.backbone.body.conv1.weight", Tensor::zeros({1})},
+             {"model.net.head.classification_head.cls_logits.bias", Tensor::zeros({1})}});
+  EXPECT_EQ(sorted_names(read_model_file(folder_ / "wrapped.pth").weights),
+            (std::vector<std::string>{"model.net.backbone.conv1.weight",
+                                      "model.net.bbox_head.retina_cls.bias"}));
+}
+
+TEST_F(WeightFiles, NamesThatAreNotUtf8AreSaved) {
+  Config config = Config::map();
+  config.set("img_prefix", "caf\xE9/bilder/");
+  const ModelFile contents{.weights = {{"w", Tensor::zeros({2})}},
+                           .config = config,
+                           .classes = {"gr\xFC"
+                                       "n",
+                                       "größer"}};
+  write_model_file(folder_ / "text.safetensors", contents);
+  const ModelFile back = read_model_file(folder_ / "text.safetensors");
+  EXPECT_EQ(back.classes, (std::vector<std::string>{"gr\\xfcn", "größer"}));
+  EXPECT_EQ(back.config.at("img_prefix").as_string(), "caf\\xe9/bilder/");
+}
+
 }  // namespace
 }  // namespace kestrel

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include <kestrel/kernels/rows.h>
+#include <kestrel/kernels/strided_copy.h>
 #include <kestrel/tensor/random.h>
 
 #include "../support/cuda_twin.h"
@@ -31,9 +32,11 @@ TEST_F(RowsCuda, CopiesBlocksOfEveryAlignment) {
     for (const auto& c : cases) {
       const Tensor from = random_normal({200}, dtype);
       Tensor want = Tensor::zeros({200}, dtype), got = Tensor::zeros({200}, dtype, Device::cuda(0));
-      const Blocks source{c[0], c[1]}, target{c[2], c[3]};
-      cpu::copy_blocks(from.view(), source, want.view(), target, c[4], c[5]);
-      gpu::copy_blocks(upload(from).view(), source, got.view(), target, c[4], c[5], stream());
+      Walk walk{.from_start = c[0], .to_start = c[2]};
+      walk.add(c[4], c[1], c[3]);
+      walk.add(c[5], 1, 1);
+      cpu::strided_copy(from.view(), want.view(), walk);
+      gpu::strided_copy(upload(from).view(), got.view(), walk, stream());
       expect_same_bits(got, want);
     }
   }

@@ -89,5 +89,57 @@ TEST(LoadWeights, NothingThatFitsIsAnError) {
             std::string::npos);
 }
 
+StateDict renamed(const StateDict& weights, const std::string& prefix) {
+  StateDict result;
+  for (const auto& [name, tensor] : weights) result.emplace_back(prefix + name, tensor);
+  return result;
+}
+
+TEST(LoadWeights, APrefixThatExplainsAllIsTakenOff) {
+  for (const std::string prefix : {"backbone.", "module.", "model.", "module.model.net.", "x."}) {
+    Model model(5);
+    const LoadReport report = load_weights(model, renamed(filled(model, 7), prefix));
+    EXPECT_TRUE(report.complete()) << prefix;
+    EXPECT_EQ(report.prefix, prefix);
+    EXPECT_EQ(first(model, "bbox_head.weight"), 7.0F);
+  }
+  // A head for other classes under a prefix; and a classifier's backbone with its fc.
+  Model source(80), target(5);
+  const LoadReport head =
+      load_weights(target, renamed(filled(source, 7), "model."), {.may_differ = {"bbox_head."}});
+  EXPECT_EQ(head.prefix, "model.");
+  EXPECT_EQ(head.reshaped.size(), 2U);
+  Linear backbone(3, 4);
+  StateDict classifier = renamed(filled(backbone, 3), "backbone.");
+  classifier.emplace_back("backbone.fc.weight", Tensor::zeros({2, 4}));
+  EXPECT_EQ(load_weights(backbone, classifier, {.may_differ = {"fc."}}).prefix, "backbone.");
+  EXPECT_EQ(first(backbone, "weight"), 3.0F);
+}
+
+TEST(LoadWeights, APrefixThatDoesNotExplainAllStaysAndIsMentioned) {
+  Model model(5);
+  StateDict weights = renamed(filled(model, 7), "model.");
+  weights.emplace_back("loss.weight", Tensor::zeros({1}));
+  const std::string error = error_of(model, weights, {});
+  EXPECT_NE(error.find("4 of 5 names fit without 'model.' in front"), std::string::npos) << error;
+  EXPECT_EQ(first(model, "backbone.weight") == 7.0F, false);
+  Linear alone(3, 4);
+  const std::string part = error_of(model, filled(alone, 7), {});
+  EXPECT_NE(part.find("2 of 2 names fit with 'backbone.' in front"), std::string::npos) << part;
+}
+
+TEST(LoadWeights, FiveNamesAndACountAreEnough) {
+  Model model(5);
+  StateDict weights;
+  for (int i = 0; i < 202; ++i) {
+    weights.emplace_back("layer" + std::to_string(i) + ".w", Tensor::zeros({1}));
+  }
+  const std::string error = error_of(model, weights, {});
+  EXPECT_NE(error.find("4 missing, 202 unexpected"), std::string::npos) << error;
+  EXPECT_NE(error.find("unexpected: layer4.w"), std::string::npos) << error;
+  EXPECT_EQ(error.find("layer5.w"), std::string::npos) << error;
+  EXPECT_NE(error.find("unexpected: and 197 more"), std::string::npos) << error;
+}
+
 }  // namespace
 }  // namespace kestrel

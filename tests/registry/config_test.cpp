@@ -2,40 +2,19 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <random>
 #include <sstream>
 
-#include <unistd.h>
-
 #include <gtest/gtest.h>
 
 #include "../support/error_of.h"
+#include "config_files.h"
 
 namespace kestrel {
 namespace {
 
-// A folder of config files that goes when the test ends.
-class ConfigFiles : public testing::Test {
- protected:
-  void SetUp() override {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::temp_directory_path() /
-              (std::to_string(::getpid()) + "_kestrel_" + info->name());
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string write(const std::string& name, const std::string& text) {
-    const auto file = folder_ / name;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file) << text;
-    return file.string();
-  }
-
-  std::filesystem::path folder_;
-};
+using ConfigFiles = test::ConfigFiles;
 
 TEST(ParseScalar, FollowsTheCoreSchema) {
   EXPECT_EQ(parse_scalar("12"), Config(12));

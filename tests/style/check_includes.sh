@@ -41,6 +41,8 @@ expect "is not a layer" data/coco.cpp '<kestrel/dtaa/coco.h>'
 expect "is for applications" data/coco.cpp '<kestrel/kestrel.h>'
 expect "write <kestrel/folder/file.h>" data/coco.cpp '"coco.h"'
 expect "never prints" data/coco.cpp '<iostream>'
+expect "threads are those of" kernels/cpu/conv2d.cpp '<omp.h>'
+expect "" kernels/cpu/onednn_plan.h '<omp.h>'
 expect "built without it" layers/conv.cpp '<torch/torch.h>'
 
 rm -rf "$work"

@@ -221,5 +221,21 @@ TEST_F(DamagedCheckpoint, FlippedBitsOfThePayloadAreRefused) {
   }
 }
 
+TEST(Safetensors, TextThatTheFormatCannotHoldIsNamed) {
+  const auto path = std::filesystem::temp_directory_path() / "kestrel_text.safetensors";
+  for (const auto& [contents, name] :
+       {std::pair(Safetensors{.tensors = {}, .metadata = {{"classes", "caf\xE9"}}}, "'classes'"),
+        {Safetensors{.tensors = {{"w\xE9", Tensor::zeros({1})}}, .metadata = {}}, "the tensor"}}) {
+    try {
+      write_safetensors(path, contents);
+      ADD_FAILURE() << name;
+    } catch (const ModelFileError& error) {
+      EXPECT_NE(std::string(error.what()).find(name), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find("not UTF-8"), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
 }  // namespace
 }  // namespace kestrel
