@@ -21,6 +21,7 @@
 #include <kestrel/engine/hooks/checkpoint_hook.h>
 #include <kestrel/engine/hooks/eval_hook.h>
 #include <kestrel/engine/hooks/lr_updater_hook.h>
+#include <kestrel/engine/hooks/momentum_updater_hook.h>
 #include <kestrel/engine/hooks/optimizer_hook.h>
 #include <kestrel/engine/records/record_hooks.h>
 #include <kestrel/engine/records/run_folder.h>
@@ -185,6 +186,11 @@ TrainSummary train(const Config& config, TrainOptions& options, RunLog& log) {
   runner.add_hook(
       std::make_shared<LrUpdaterHook>(*run.optimizer, build_lr_schedule(run.config.lr_config)),
       Priority::VeryHigh);
+  if (!run.config.momentum_config.is_null()) {
+    runner.add_hook(std::make_shared<MomentumUpdaterHook>(
+                        *run.optimizer, build_momentum_schedule(run.config.momentum_config)),
+                    Priority::High);
+  }
   const auto updates = std::make_shared<OptimizerHook>(*run.optimizer, run.config.optimizer_config);
   runner.add_hook(updates, Priority::AboveNormal);
   runner.add_hook(std::make_shared<StopHook>(options));
