@@ -258,6 +258,11 @@ TrainSummary train(const Config& config, TrainOptions& options, RunLog& log) {
   summary.stopped = options.stop && options.stop->load();
   summary.position = runner.resume_point();
   summary.graph_replays = run.task->graph_replays();
+  if (!std::filesystem::exists(summary.last)) {
+    fail<ModelFileError>(summary.last.string(),
+                         " was written, and is gone: somebody removed or renamed ",
+                         options.out.string(), " while the run wrote to it");
+  }
   if (summary.stopped) {
     log.add("INFO", "stopped; --resume " + options.out.string() + " goes on");
   } else {

@@ -55,6 +55,7 @@ struct Conv2d::InferenceWeights {
   Tensor scale;  ///< Of the weight where that is not folded; see Conv2dParams::weight_scale.
   const Norm* norm = nullptr;
   bool autocast = false;
+  DType dtype = DType::Float32;  ///< Of the input.
   uint64_t key = 0;
   int calls = 0;
 
@@ -112,7 +113,8 @@ Variable Conv2d::convolve(const Variable& x, const ConvEpilogue& epilogue) {
 
 Variable Conv2d::forward_inference(const Variable& x, const ConvEpilogue& epilogue) {
   const bool autocast = autograd::autocast_enabled();
-  if (!inference_ || inference_->norm != epilogue.norm || inference_->autocast != autocast) {
+  if (!inference_ || inference_->norm != epilogue.norm || inference_->autocast != autocast ||
+      inference_->dtype != x.dtype()) {
     inference_.reset();
     auto fresh = std::make_unique<InferenceWeights>();
     fresh->weight = weight;
@@ -136,13 +138,15 @@ Variable Conv2d::forward_inference(const Variable& x, const ConvEpilogue& epilog
     if (autocast) fresh->weight = Variable(fresh->weight.data().to(DType::BFloat16));
     fresh->norm = epilogue.norm;
     fresh->autocast = autocast;
+    fresh->dtype = x.dtype();
     fresh->key = next_weight_key();
     inference_ = std::move(fresh);
   }
   Conv2dParams params = params_of(options_, epilogue.relu);
   params.weight_key = inference_->key;
   if (inference_->scale) params.weight_scale = inference_->scale.data<float>();
-  Variable y = autograd::conv2d(x, inference_->weight, inference_->bias, params, epilogue.residual);
+  Variable y = autograd::conv2d(x, inference_->weight, inference_->bias, params, epilogue.residual,
+                                epilogue.residual_is_spare);
   // Packed for the sizes of map that there are, they are hardly read again.
   constexpr int kSizes = 8;
   if (inference_->calls < kSizes && !weight.device().is_cuda()) {

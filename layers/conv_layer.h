@@ -24,6 +24,8 @@ struct ConvEpilogue {
   Norm* norm = nullptr;
   bool relu = false;
   Variable residual;
+  /// Nobody reads the residual afterwards: without gradients the result may lie where it was.
+  bool residual_is_spare = false;
 };
 
 /// A convolution by a config such as {type: DCNv2, deform_groups: 2}: Conv2d (or Conv), ConvWS, DCN

@@ -101,6 +101,26 @@ Comparison compare(StateDict& own, const GivenWeights& given, const LoadRules& r
   return result;
 }
 
+/// With `share` parameters of the weights' dtype on the CPU become the weights' tensors.
+void copy(Module& module, const std::vector<std::pair<Tensor*, const Tensor*>>& copies,
+          bool share) {
+  std::unordered_map<const void*, Variable> parameters;
+  if (share) {
+    for (const auto& [name, parameter] : module.named_parameters()) {
+      parameters.emplace(parameter.data().raw(), parameter);
+    }
+  }
+  for (const auto& [target, source] : copies) {
+    const auto parameter = parameters.find(target->raw());
+    if (parameter != parameters.end() && source->dtype() == target->dtype() &&
+        !source->device().is_cuda() && !target->device().is_cuda()) {
+      parameter->second.data() = *source;
+    } else {
+      target->copy_from(*source);
+    }
+  }
+}
+
 /// What a person might try: most names would fit with a prefix more, or less.
 std::string hint(const StateDict& own, const GivenWeights& given) {
   const size_t most = given.names().size() * 4 / 5 + 1;
@@ -166,21 +186,7 @@ LoadReport load_weights(Module& module, const StateDict& weights, const LoadRule
     fail<ModelFileError>("[load_weights] the weights do not fit the model: ",
                          found.report.differences(), hint(own, given));
   }
-  std::unordered_map<const void*, Variable> shareable;
-  if (rules.share) {
-    for (const auto& [name, parameter] : module.named_parameters()) {
-      shareable.emplace(parameter.data().raw(), parameter);
-    }
-  }
-  for (const auto& [target, source] : found.copies) {
-    const auto parameter = shareable.find(target->raw());
-    if (parameter != shareable.end() && source->dtype() == target->dtype() &&
-        !source->device().is_cuda() && !target->device().is_cuda()) {
-      parameter->second.data() = *source;
-    } else {
-      target->copy_from(*source);
-    }
-  }
+  copy(module, found.copies, rules.share);
   found.report.loaded = static_cast<int64_t>(found.copies.size());
   module.state_changed();
   return std::move(found.report);

@@ -27,7 +27,7 @@ Tensor through_relu(const Tensor& output, Tensor grad) {
 }  // namespace
 
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
-                const Conv2dParams& params, const Variable& residual) {
+                const Conv2dParams& params, const Variable& residual, bool residual_is_spare) {
   KESTREL_CHECK(x.data().dims() == 4, "[conv2d] x must be (N, H, W, C), got ", x.shape());
   KESTREL_CHECK(weight.data().dims() == 4, "[conv2d] weight must be (O, kh, kw, C / groups), got ",
                 weight.shape());
@@ -38,12 +38,14 @@ Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
   const Tensor input = x.data().to(dtype);
   const Tensor kernel = weight.data().to(dtype);
   const Tensor skip = residual.data().to(dtype);
-  Tensor output = Tensor::empty(
-      {x.size(0),
-       output_side(x.size(1), weight.size(1), params.stride_h, params.pad_h, params.dilation_h),
-       output_side(x.size(2), weight.size(2), params.stride_w, params.pad_w, params.dilation_w),
-       weight.size(0)},
-      dtype, x.device());
+  const Shape shape = {
+      x.size(0),
+      output_side(x.size(1), weight.size(1), params.stride_h, params.pad_h, params.dilation_h),
+      output_side(x.size(2), weight.size(2), params.stride_w, params.pad_w, params.dilation_w),
+      weight.size(0)};
+  const bool in_place = residual_is_spare && skip && skip.shape() == shape &&
+                        !wants_grad({&x, &weight, &bias, &residual});
+  Tensor output = in_place ? skip : Tensor::empty(shape, dtype, x.device());
   run(x.device(), cpu::conv2d_forward, gpu::conv2d_forward, input.view(), kernel.view(),
       bias.view(), skip.view(), output.view(), params);
 

@@ -7,9 +7,11 @@ namespace kestrel::autograd {
 
 /// relu?(conv(x, weight) + bias + residual) as one operation. x (N, H, W, C), weight
 /// (O, kh, kw, C / groups), bias (O) or undefined, residual shaped like the output or undefined.
-/// Computes in the dtype of x; under Autocast in bfloat16, with float32 parameters.
+/// Computes in the dtype of x; under Autocast in bfloat16, with float32 parameters. Where nothing
+/// wants a gradient, the memory of a residual that is spare becomes the result's.
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
-                const Conv2dParams& params, const Variable& residual = {});
+                const Conv2dParams& params, const Variable& residual = {},
+                bool residual_is_spare = false);
 
 struct ConvTranspose2dParams {
   int64_t stride = 1;

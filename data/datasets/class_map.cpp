@@ -24,7 +24,11 @@ std::string case_hint(const Names& lacking, const Names& extra) {
   for (const std::string& name : lacking) {
     for (const std::string& other : extra) {
       if (!equal_but_for_case(name, other)) continue;
-      text += (text.empty() ? "; '" : ", '") + name + "' and '" + other + "'";
+      text += text.empty() ? "; '" : ", '";
+      text += name;
+      text += "' and '";
+      text += other;
+      text += '\'';
     }
   }
   return text.empty() ? text : text + " differ in their case: they are different classes";

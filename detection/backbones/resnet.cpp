@@ -50,6 +50,7 @@ struct BlockOptions {
   std::vector<ResNetPlugin> plugins = {};
   int64_t groups = 1;         ///< Of a bottleneck's 3x3.
   double relative_width = 1;  ///< Channels of a group, in planes, where there are several.
+  bool first_of_stage = true;  ///< Its input may be an output of the backbone.
 
   /// Channels inside a bottleneck.
   int64_t width() const {
@@ -97,12 +98,16 @@ class BasicBlock : public ResidualBlock {
     if (o.stride != 1 || o.in_channels != o.planes) {
       downsample_ = &add<Downsample>("downsample", o, o.planes);
     }
+    residual_is_spare_ = downsample_ != nullptr || !o.first_of_stage;
   }
 
   Variable forward(const Variable& x) override {
     const Variable y = conv1_.forward(x, {.norm = &bn1_, .relu = true});
     const Variable identity = downsample_ ? downsample_->forward(x) : x;
-    return conv2_.forward(y, {.norm = &bn2_, .relu = true, .residual = identity});
+    return conv2_.forward(y, {.norm = &bn2_,
+                              .relu = true,
+                              .residual = identity,
+                              .residual_is_spare = residual_is_spare_});
   }
   BatchNorm2d& last_norm() override { return bn2_; }
 
@@ -112,6 +117,7 @@ class BasicBlock : public ResidualBlock {
   Conv2d& conv2_;
   BatchNorm2d& bn2_;
   Downsample* downsample_ = nullptr;
+  bool residual_is_spare_ = false;
 };
 
 /// The blocks of a bottleneck that follow one of its convolutions.
@@ -148,6 +154,7 @@ class Bottleneck : public ResidualBlock {
     if (o.stride != 1 || o.in_channels != o.planes * kExpansion) {
       downsample_ = &add<Downsample>("downsample", o, o.planes * kExpansion);
     }
+    residual_is_spare_ = downsample_ != nullptr || !o.first_of_stage;
     for (const ResNetPlugin& plugin : o.plugins) add_plugin(plugin, o.planes, o.width());
   }
 
@@ -159,7 +166,10 @@ class Bottleneck : public ResidualBlock {
     const Variable identity = downsample_ ? downsample_->forward(x) : x;
     const Plugins& last = after(Position::AfterConv3);
     if (last.empty()) {
-      return conv3_.forward(y, {.norm = &bn3_, .relu = true, .residual = identity});
+      return conv3_.forward(y, {.norm = &bn3_,
+                                .relu = true,
+                                .residual = identity,
+                                .residual_is_spare = residual_is_spare_});
     }
     return autograd::relu(last.forward(conv3_.forward(y, {.norm = &bn3_})) + identity);
   }
@@ -205,6 +215,7 @@ class Bottleneck : public ResidualBlock {
   Conv2d& conv3_;
   BatchNorm2d& bn3_;
   Downsample* downsample_ = nullptr;
+  bool residual_is_spare_ = false;
   std::array<Plugins, 3> plugins_;
 };
 
@@ -289,6 +300,7 @@ ResNet::ResNet(const ResNetOptions& options, int64_t groups, int64_t base_width)
       }
       block.in_channels = in_channels;
       block.stride = 1;
+      block.first_of_stage = false;
     }
     if (std::ranges::count(options.out_indices, static_cast<int64_t>(s))) {
       out_channels_.push_back(in_channels);

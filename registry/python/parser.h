@@ -22,6 +22,7 @@ class Parser {
 
  private:
   class Nesting;
+  static constexpr int kMaxNesting = 100;
 
   void advance() { token_ = lexer_.next(); }
   bool take(std::string_view op);
@@ -60,6 +61,22 @@ class Parser {
   Lexer lexer_;
   Token token_;
   int depth_;
+};
+
+// Counts how deep the parser is in an expression.
+class Parser::Nesting {
+ public:
+  explicit Nesting(Parser& parser) : depth_(parser.depth_) {
+    if (++depth_ > Parser::kMaxNesting) {
+      parser.source_.fail(parser.token_.line, "this is nested too deeply");
+    }
+  }
+  ~Nesting() { --depth_; }
+  Nesting(const Nesting&) = delete;
+  Nesting& operator=(const Nesting&) = delete;
+
+ private:
+  int& depth_;
 };
 
 }  // namespace kestrel::python
