@@ -222,12 +222,13 @@ bool is_class(Module& module, const std::string& name) {
 
 void check_layers(const Config& node, const Rule& rule) {
   static const std::vector<std::string> known = {
-      "Conv2d",         "ConvTranspose2d", "Linear",  "BatchNorm2d", "GroupNorm", "LayerNorm",
-      "InstanceNorm2d", "_BatchNorm",      "_ConvNd", "Conv1d",      "Conv3d",    "Embedding"};
+      "Conv2d",     "ConvTranspose2d", "Linear",  "BatchNorm2d", "GroupNorm", "LayerNorm",
+      "_BatchNorm", "InstanceNorm2d",  "_ConvNd", "Conv1d",      "Conv3d",    "Embedding"};
   for (const std::string& name : rule.options.layer.values) {
-    if (std::ranges::find(known, name) == known.end()) {
-      node.at("layer").fail("'" + name + "' is no class of layers" + did_you_mean(name, known));
-    }
+    if (std::ranges::find(known, name) != known.end()) continue;
+    std::string list;
+    for (const std::string& other : known) list += (list.empty() ? "" : ", ") + other;
+    node.at("layer").fail("'" + name + "' is no class of layers; there are " + list);
   }
 }
 

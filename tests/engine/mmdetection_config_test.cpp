@@ -11,6 +11,7 @@
 #include <kestrel/data/datasets/write_coco.h>
 #include <kestrel/engine/run_config.h>
 #include <kestrel/engine/train.h>
+#include <kestrel/kernels/log.h>
 
 #include "../support/error_of.h"
 
