@@ -11,7 +11,9 @@
 #include <kestrel/engine/tools/batch_size.h>
 #include <kestrel/kernels/parallel.h>
 #include <kestrel/registry/options.h>
+#include <kestrel/registry/plugin.h>
 
+#include "plugins.h"
 #include "program.h"
 
 namespace kestrel::apps {
@@ -140,6 +142,7 @@ void add_run_options(CLI::App& app, RunOptions& o) {
   app.add_flag("--dry-run", o.dry_run, "build everything, run one step, save nothing");
   app.add_flag("--strict", o.strict,
                "stop at the first image or annotation that is wrong, instead of leaving it out");
+  add_plugin_option(app);
   app.add_option("--set", o.overrides, "change the config: a.b.c=value ...")->take_all();
 }
 
@@ -224,6 +227,7 @@ void apply_run_options(Config& config, const RunOptions& o) {
   freeze(config, o.freeze);
   if (o.strict) make_data_strict(config);
   set();
+  load_plugins(config);
   if (!o.batch) return;
   std::string batch = *o.batch;
   if (batch == kAuto) {

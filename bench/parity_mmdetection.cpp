@@ -22,10 +22,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include <kestrel/autograd/functions/arithmetic.h>
-#include <kestrel/detection/detectors/single_stage.h>
+#include <kestrel/detection/detectors/base_detector.h>
 #include <kestrel/registry/registry.h>
 
+#include "parity/answers.h"
 #include "parity/compare.h"
 #include "parity/dump.h"
 
@@ -49,28 +49,49 @@ constexpr double kGradientLength = 0.015;
 constexpr double kBoxes = 0.01;
 constexpr double kScores = 1e-4;
 
+/// Random weights make deep models so sensitive that rounding alone moves them by more than these
+/// tolerances: MMDetection's own ResNet-101 in float32 is 3e-4 away from itself in float64. So a
+/// difference is also allowed that is at most so many times the one that appears in Kestrel's own
+/// results where every pixel of the images changes by its last bit. The pixels are rounded once,
+/// and either program rounds after every operation.
+constexpr double kRoundings = 3;
+/// Such changes that are tried: of a single number, a loss, one may happen to be small.
+constexpr uint64_t kNudges = 4;
+
+constexpr DetectionLimits kSameDetection{.box = kBoxes, .score = kScores};
+
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// What was compared, and what of it failed.
 struct Result {
-  double forward = 0;
-  double losses = 0;
-  double gradient_cosine = 1;
-  double boxes = 0;
-  double scores = 0;
+  Errors errors;
+  Errors rounding;  ///< Of Kestrel's own results where the images change by their last bits.
+  Errors limits;
   int64_t detections = 0;
   std::vector<std::string> failures = {};
+  std::vector<std::string> roundings = {};  ///< Beyond its tolerance, but not beyond rounding.
 };
+
+std::string short_text(const char* format, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
 
 class Report {
  public:
   explicit Report(bool quiet) : quiet_(quiet) {}
 
-  /// A line: what, its error and what it may be.
-  void line(const std::string& what, double error, double limit, const std::string& note = "") {
-    const bool good = error <= limit;
-    print("  %-44s %.2e  (at most %.0e)%s%s\n", what, error, limit, note, good ? "" : "  FAILED");
-    if (!good) result.failures.push_back(what);
+  /// A line: what, its error, what it may be, and the like of it that rounding makes.
+  void line(const std::string& what, double error, double limit, double rounding,
+            const std::string& note = "") {
+    const bool strict = error <= limit;
+    const bool good = strict || error <= kRoundings * rounding;
+    print("  %-38s %.1e  at most %.0e, rounding %.1e%s%s\n", what, error, limit, rounding, note,
+          strict ? ""
+          : good ? "  ROUNDING"
+                 : "  FAILED");
+    if (!strict) (good ? result.roundings : result.failures).push_back(what);
   }
   void failure(const std::string& text) {
     print("  %s  FAILED\n", text);
@@ -92,24 +113,6 @@ class Report {
   bool quiet_;
 };
 
-/// One of the lists of maps that a part of the model gives out.
-struct StageOutput {
-  std::string name;  ///< "neck", or "bbox_head.cls_scores".
-  std::vector<Variable> levels;
-};
-
-std::vector<StageOutput> stages_of(BaseDetector& model, const Batch& batch) {
-  auto& detector = dynamic_cast<SingleStageDetector&>(model);
-  const autograd::NoGrad no_grad;
-  const auto maps = detector.backbone.forward(Variable(batch.images));
-  const auto levels = detector.neck.forward(maps);
-  const HeadOutputs outputs = detector.bbox_head.forward(levels);
-  return {{"backbone", maps},
-          {"neck", levels},
-          {"bbox_head.cls_scores", outputs.cls_scores},
-          {"bbox_head.bbox_preds", outputs.bbox_preds}};
-}
-
 /// The longest beginning of a stage's name that is a module's: "bbox_head".
 std::string part_of(const std::string& stage, const std::set<std::string>& modules) {
   std::string part = stage;
@@ -121,14 +124,15 @@ std::string part_of(const std::string& stage, const std::set<std::string>& modul
   return part;
 }
 
-void compare_forward(BaseDetector& model, const Batch& batch, const Dump& dump, Report& report) {
+void compare_forward(BaseDetector& model, const Answers& answers, const Dump& dump,
+                     Report& report) {
   std::set<std::string> modules;
   for (const auto& [name, module] : model.named_modules()) modules.insert(name);
   std::set<std::string> open;  // what of the dump was not compared yet
   for (const auto& [name, tensor] : dump.with_prefix("forward/")) open.insert(name);
   report.print("forward, error / largest value\n");
   std::map<std::string, int> outputs_of_part;
-  for (const auto& [stage, levels] : stages_of(model, batch)) {
+  for (const auto& [stage, levels] : answers.stages) {
     // MMDetection's parts return one list of maps, or a tuple of lists, in the same order.
     std::string name = part_of(stage, modules);
     if (name != stage) name += "." + std::to_string(outputs_of_part[name]++);
@@ -146,8 +150,9 @@ void compare_forward(BaseDetector& model, const Batch& batch, const Dump& dump, 
           worst, relative_error(levels[i].data(),
                                 expected->dims() == 4 ? channels_last(*expected) : *expected));
     }
-    report.line(stage, worst, kForward);
-    report.result.forward = std::max(report.result.forward, worst);
+    report.line(stage, worst, kForward, report.result.rounding.forward);
+    double& forward = report.result.errors.forward;
+    forward = std::max(forward, worst);
   }
   for (const std::string& name : open) report.failure("output " + name + " is in the dump alone");
 }
@@ -161,24 +166,20 @@ void compare_found(const std::vector<Detections>& found, const Dump& dump, Repor
     if (!boxes) continue;
     if (dump.find(prefix + "masks")) report.failure("masks are not compared yet");
     const Tensor* labels = dump.find(prefix + "labels");
-    const DetectionErrors errors = compare_detections(found[i], *boxes, labels ? *labels : Tensor(),
-                                                      {.box = kBoxes, .score = kScores});
+    const DetectionErrors errors =
+        compare_detections(found[i], *boxes, labels ? *labels : Tensor(), kSameDetection);
     std::string note = ", " + std::to_string(errors.expected) + " objects";
     if (errors.at_the_cut) note += ", " + std::to_string(errors.at_the_cut) + " of equal score out";
     const std::string image = "image " + std::to_string(i);
-    report.line(image + ", boxes in pixels", errors.box, kBoxes, note);
-    report.line(image + ", scores", errors.score, kScores);
+    report.line(image + ", boxes in pixels", errors.box, kBoxes, result.rounding.boxes, note);
+    report.line(image + ", scores", errors.score, kScores, result.rounding.scores);
     if (errors.missing) {
       report.failure(image + ": " + std::to_string(errors.missing) + " objects have no partner");
     }
-    result.boxes = std::max(result.boxes, errors.missing ? kInfinity : errors.box);
-    result.scores = std::max(result.scores, errors.score);
+    result.errors.boxes = std::max(result.errors.boxes, errors.missing ? kInfinity : errors.box);
+    result.errors.scores = std::max(result.errors.scores, errors.score);
     result.detections += errors.expected;
   }
-}
-
-bool is_loss(const std::string& name) {
-  return name.find("loss") != std::string::npos;
 }
 
 /// What _parse_losses makes of a loss: the sum over its levels.
@@ -188,70 +189,59 @@ double sum_of(const Tensor& values) {
   return sum;
 }
 
-/// Compares the losses and returns what is differentiated: their sum.
-Variable compare_losses(const Losses& losses, const Dump& dump, double limit, Report& report) {
+void compare_losses(const Answers& answers, const Dump& dump, Report& report) {
   report.print("losses, relative\n");
-  Variable total;
   const auto compare = [&](const std::string& name, double got, double expected) {
-    const double error = std::abs(got - expected) / std::max(std::abs(expected), 1e-8);
-    char values[64];
-    std::snprintf(values, sizeof values, ", %.6g", expected);
-    report.line(name, std::isfinite(error) ? error : kInfinity, limit, values);
-    report.result.losses = std::max(report.result.losses, error);
+    const double error = relative(got, expected);
+    report.line(name, error, report.result.limits.losses, report.result.rounding.losses,
+                short_text(", %.6g", expected));
+    report.result.errors.losses = std::max(report.result.errors.losses, error);
   };
   std::set<std::string> open;
   for (const auto& [name, tensor] : dump.with_prefix("losses/")) {
     if (is_loss(name)) open.insert(name);
   }
-  for (const auto& [name, value] : losses) {
-    if (is_loss(name)) total = total ? autograd::add(total, value) : value;
+  for (const auto& [name, value] : answers.losses) {
     const Tensor* expected = dump.find("losses/" + name);
     if (!expected) {
       if (is_loss(name)) report.failure("loss " + name + " is not in the dump");
       continue;
     }
     open.erase(name);
-    compare(name, value.data().to(Device::cpu()).item<double>(), sum_of(*expected));
+    compare(name, value, sum_of(*expected));
   }
   for (const std::string& name : open) report.failure("loss " + name + " is in the dump alone");
-  KESTREL_CHECK(total, "[parity] the model has no losses");
-  compare("total", total.data().to(Device::cpu()).item<double>(),
-          sum_of(dump.file.at("losses/total")));
-  return total;
+  compare("total", answers.total, sum_of(dump.file.at("losses/total")));
 }
 
-void compare_gradients(const Module& model, const Dump& dump, Report& report) {
-  std::map<std::string, Variable> parameters;
-  for (const auto& [name, parameter] : model.named_parameters()) parameters[name] = parameter;
+void compare_gradients(const Answers& answers, const Dump& dump, Report& report) {
   Alignment worst;
   std::string worst_name = "none";
   const StateDict gradients = dump.imported("grads/");
   std::set<std::string> compared;
   for (const auto& [name, expected] : gradients) {
     compared.insert(name);
-    const auto found = parameters.find(name);
-    if (found == parameters.end() || !found->second.grad().defined()) {
+    const auto found = answers.gradients.find(name);
+    if (found == answers.gradients.end()) {
       report.failure("gradient of " + name + " is in the dump alone");
       worst.cosine = 0;
       continue;
     }
-    const Alignment aligned = align(found->second.grad(), expected);
-    if (aligned.cosine < kGradientCosine || aligned.length > kGradientLength) {
-      report.print("  %s: cosine %.6f, length off by %.1e\n", name, aligned.cosine, aligned.length);
-    }
+    const Alignment aligned = align(found->second, expected);
     if (aligned.cosine < worst.cosine) worst_name = name;
     worst.cosine = std::min(worst.cosine, aligned.cosine);
     worst.length = std::max(worst.length, aligned.length);
   }
-  for (const auto& [name, parameter] : parameters) {
-    if (parameter.requires_grad() && parameter.grad().defined() && !compared.contains(name)) {
-      report.failure("gradient of " + name + " is not in the dump");
-    }
+  for (const auto& [name, gradient] : answers.gradients) {
+    if (!compared.contains(name)) report.failure("gradient of " + name + " is not in the dump");
   }
+  const Errors& rounding = report.result.rounding;
   report.print("gradients of %lld parameters\n", static_cast<int64_t>(gradients.size()));
-  report.line("1 - cosine", 1 - worst.cosine, 1 - kGradientCosine, ", " + worst_name);
-  report.line("length, relative", worst.length, kGradientLength);
-  report.result.gradient_cosine = worst.cosine;
+  report.line("1 - cosine", 1 - worst.cosine, 1 - kGradientCosine, rounding.gradients,
+              ", " + worst_name);
+  report.line("length, relative", worst.length, kGradientLength, rounding.lengths);
+  report.result.errors.gradients = 1 - worst.cosine;
+  report.result.errors.lengths = worst.length;
 }
 
 void compare_counts(const Module& model, const Dump& dump, Report& report) {
@@ -268,21 +258,30 @@ Report compare(const Config& config, const Dump& dump, Device device, bool quiet
   report.print("%s, %lld parameters (%s)\n", dump.config, dump.parameters, dump.versions);
   const Config model_config = model_of(config, dump);
   const auto model = build<BaseDetector>(model_config);
-  model->load_state_dict(dump.imported("weights/"));
+  const StateDict weights = dump.imported("weights/");
+  model->load_state_dict(weights);
   model->to(device);
   compare_counts(*model, dump, report);
   Batch batch = dump.batch;
   batch.images = batch.images.to(device);
 
-  model->eval();
-  compare_forward(*model, batch, dump, report);
-  compare_found(model->predict(batch, true), dump, report);
-  model->train();
   const bool is_retinanet = model_config.at("type") == Config("RetinaNet");
-  const Variable total =
-      compare_losses(model->losses(batch), dump, is_retinanet ? kRetinaNetLosses : kLosses, report);
-  total.backward();
-  compare_gradients(*model, dump, report);
+  report.result.limits = {.forward = kForward,
+                          .losses = is_retinanet ? kRetinaNetLosses : kLosses,
+                          .gradients = 1 - kGradientCosine,
+                          .lengths = kGradientLength,
+                          .boxes = kBoxes,
+                          .scores = kScores};
+  const Answers answers = ask(*model, batch);
+  for (uint64_t seed = 0; seed < kNudges; ++seed) {
+    model->load_state_dict(weights);  // running statistics have moved
+    report.result.rounding.widen(
+        difference(ask(*model, nudge(batch, seed)), answers, kSameDetection));
+  }
+  compare_forward(*model, answers, dump, report);
+  compare_found(answers.found, dump, report);
+  compare_losses(answers, dump, report);
+  compare_gradients(answers, dump, report);
   return report;
 }
 
@@ -290,21 +289,37 @@ Config number(double value) {
   return std::isfinite(value) ? Config(value) : Config();
 }
 
+Config json_of(const Errors& errors) {
+  Config json = Config::map();
+  json.set("forward", number(errors.forward));
+  json.set("losses", number(errors.losses));
+  json.set("gradients", number(errors.gradients));
+  json.set("boxes", number(errors.boxes));
+  json.set("scores", number(errors.scores));
+  return json;
+}
+
+Config json_of(const std::vector<std::string>& texts) {
+  Config list = Config::list();
+  for (const std::string& text : texts) list.push_back(text);
+  return list;
+}
+
 std::string json_of(const Result& result, const Dump& dump) {
   Config json = Config::map();
   json.set("config", dump.config);
   json.set("parameters", dump.parameters);
-  json.set("forward", number(result.forward));
-  json.set("losses", number(result.losses));
-  json.set("gradient_cosine", number(result.gradient_cosine));
-  json.set("boxes", number(result.boxes));
-  json.set("scores", number(result.scores));
+  json.set("forward", number(result.errors.forward));
+  json.set("losses", number(result.errors.losses));
+  json.set("gradient_cosine", 1 - result.errors.gradients);
+  json.set("boxes", number(result.errors.boxes));
+  json.set("scores", number(result.errors.scores));
   json.set("masks_iou", Config());
   json.set("detections", result.detections);
-  json.set("passed", result.failures.empty());
-  Config failures = Config::list();
-  for (const std::string& failure : result.failures) failures.push_back(failure);
-  json.set("failures", failures);
+  json.set("limits", json_of(result.limits));
+  json.set("rounding", json_of(result.rounding));
+  json.set("failures", json_of(result.failures));
+  json.set("beyond_tolerance_by_rounding", json_of(result.roundings));
   return json.to_json();
 }
 
@@ -341,8 +356,8 @@ int run(int argc, char** argv) {
   if (json) {
     std::printf("%s\n", json_of(report.result, dump).c_str());
   } else {
-    std::printf(failures.empty() ? "all within tolerance\n" : "%zu beyond tolerance\n",
-                failures.size());
+    std::printf("%zu failed, %zu beyond tolerance by no more than rounding\n", failures.size(),
+                report.result.roundings.size());
   }
   return failures.empty() ? 0 : 1;
 }

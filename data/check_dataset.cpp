@@ -194,10 +194,9 @@ std::string report_text(const Dataset& dataset, const DatasetReport& report) {
     text += fmt::format("  boxes     {} reach past their images\n", report.past_edge);
   }
   if (report.empty > 0) {
-    text += fmt::format(
-        "  {} in training where filter_empty_gt is {}\n",
-        dataset.leaves_out_empty() ? "empty images are left out" : "empty images are background",
-        dataset.leaves_out_empty());
+    text += fmt::format("  empty     in training {} (filter_empty_gt: {})\n",
+                        dataset.leaves_out_empty() ? "left out" : "background",
+                        dataset.leaves_out_empty());
   }
   text += listed("missing", report.missing) + listed("corrupt", report.corrupt) +
           listed("of another size", report.other_size);

@@ -18,11 +18,11 @@ struct DataConfig {
 
   template <class V>
   void visit(V& v) {
-    v("samples_per_gpu", samples_per_gpu);
-    v("workers_per_gpu", workers_per_gpu);
-    v("train", train);
-    v("val", val);
-    v("test", test);
+    v("samples_per_gpu", samples_per_gpu, "images of a batch");
+    v("workers_per_gpu", workers_per_gpu, "threads that read images");
+    v("train", train, "the data set for training");
+    v("val", val, "the data set for evaluations");
+    v("test", test, "the data set for tests");
   }
 };
 
@@ -32,8 +32,8 @@ struct RunnerConfig {
 
   template <class V>
   void visit(V& v) {
-    v("type", type);
-    v("max_epochs", max_epochs);
+    v("type", type, "EpochBasedRunner");
+    v("max_epochs", max_epochs, "how many epochs are trained");
   }
 };
 
@@ -43,8 +43,8 @@ struct LogConfig {
 
   template <class V>
   void visit(V& v) {
-    v("interval", interval);
-    v("hooks", hooks);
+    v("interval", interval, "iterations between records");
+    v("hooks", hooks, "the loggers");
   }
 };
 
@@ -55,32 +55,43 @@ struct RunConfig {
   Config optimizer;
   OptimizerHookOptions optimizer_config;
   Config lr_config;
+  Config momentum_config;
   RunnerConfig runner;
   EvalOptions evaluation;
   CheckpointOptions checkpoint_config;
   LogConfig log_config;
   Config default_hooks;
   Config custom_hooks;
+  Config custom_imports;
   Config load_from;
   Config resume_from;
 
   template <class V>
   void visit(V& v) {
-    v("model", model);
-    v("data", data);
-    v("optimizer", optimizer);
-    v("optimizer_config", optimizer_config);
-    v("lr_config", lr_config);
-    v("runner", runner);
-    v("evaluation", evaluation);
-    v("checkpoint_config", checkpoint_config);
-    v("log_config", log_config);
-    v("default_hooks", default_hooks);
-    v("custom_hooks", custom_hooks);
-    v("load_from", load_from);
-    v("resume_from", resume_from);
+    v("model", model, "the detector");
+    v("data", data, "data sets and batches");
+    v("optimizer", optimizer, "the optimizer");
+    v("optimizer_config", optimizer_config, "clipping and accumulation of gradients");
+    v("lr_config", lr_config, "the schedule");
+    v("momentum_config", momentum_config, "the schedule of the momentum; null: it stays");
+    v("runner", runner, "how long");
+    v("evaluation", evaluation, "evaluations during training");
+    v("checkpoint_config", checkpoint_config, "checkpoints during training");
+    v("log_config", log_config, "the loggers");
+    v("default_hooks", default_hooks, "pictures, by name");
+    v("custom_hooks", custom_hooks, "further hooks");
+    v("custom_imports", custom_imports, "plug-ins: {imports: [libmine.so]}");
+    v("load_from", load_from, "weights to start from");
+    v("resume_from", resume_from, "not used: --resume");
   }
 };
+
+/// The config without what MMDetection's files hold beside the settings of a run: top-level names
+/// that a Python file only uses itself (Config::is_variable), and settings of MMDetection's process
+/// that mean nothing here (dist_params, log_level, opencv_num_threads, mp_start_method,
+/// cudnn_benchmark, find_unused_parameters; workflow and auto_scale_lr where they ask for nothing;
+/// fp16, with a warning).
+Config without_variables(const Config& config);
 
 /// Reads a resolved config. Throws UsageError for what a run could not give: silence would pass for
 /// consent.

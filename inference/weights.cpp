@@ -251,11 +251,11 @@ void export_weights(const fs::path& path, const ModelFile& contents, WeightNames
 }
 
 fs::path find_pretrained(const std::string& checkpoint) {
-  constexpr std::string_view kScheme = "torchvision://";
-  if (!checkpoint.starts_with(kScheme)) {
+  if (checkpoint.find("://") == std::string::npos) {
     return fs::exists(checkpoint) ? fs::path(checkpoint) : fs::path();
   }
-  const std::string name = checkpoint.substr(kScheme.size());
+  const fs::path last = fs::path(checkpoint).filename();
+  const std::string name = has_pth_name(last) ? last.stem().string() : last.string();
   std::vector<fs::path> folders = {"weights"};
   if (const char* folder = std::getenv("KESTREL_WEIGHTS")) folders.insert(folders.begin(), folder);
   for (const fs::path& folder : folders) {

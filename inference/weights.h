@@ -35,8 +35,8 @@ inline constexpr const char* kEmaKey = "ema_*";
 /// there is nothing to choose.
 ModelFile read_model_file(const std::filesystem::path& path, const std::string& key = {});
 
-/// PyTorch's tensors under Kestrel's names and in its layouts, as read_model_file gives them; `file`
-/// is where they come from, for messages. Also for gradients, which look like their weights.
+/// PyTorch's tensors under Kestrel's names and in its layouts, as read_model_file gives them;
+/// `file` is where they come from, for messages. Also for gradients, which look like their weights.
 StateDict import_tensors(const StateDict& tensors, const std::string& file);
 
 /// The metadata of a weights file that Detector::load can run.
@@ -67,8 +67,9 @@ void export_weights(const std::filesystem::path& path, const ModelFile& contents
                     WeightNames names);
 
 /// Where a backbone's init_cfg points to: the file itself, or for torchvision://resnet50 the file
-/// resnet50.safetensors, resnet50.pth or resnet50-<hash>.pth in $KESTREL_WEIGHTS or ./weights.
-/// Empty where there is none.
+/// resnet50.safetensors, resnet50.pth or resnet50-<hash>.pth in $KESTREL_WEIGHTS or ./weights. The
+/// same for open-mmlab://detectron2/resnet50_caffe and for https://.../resnet50.pth: what counts is
+/// the last part of the name. Empty where there is none.
 std::filesystem::path find_pretrained(const std::string& checkpoint);
 
 }  // namespace kestrel

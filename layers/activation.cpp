@@ -14,11 +14,11 @@ struct PlainOptions {
 };
 
 struct InplaceOptions {
-  bool inplace = false;  ///< Does nothing.
+  bool inplace = false;
 
   template <class V>
   void visit(V& v) {
-    v("inplace", inplace);
+    v("inplace", inplace, "without effect");
   }
 };
 
@@ -38,12 +38,12 @@ class Relu : public PlainActivation<autograd::relu, InplaceOptions> {
 
 struct LeakyReluOptions {
   double negative_slope = 0.01;
-  bool inplace = false;  ///< Does nothing.
+  bool inplace = false;
 
   template <class V>
   void visit(V& v) {
-    v("negative_slope", negative_slope);
-    v("inplace", inplace);
+    v("negative_slope", negative_slope, "factor below 0");
+    v("inplace", inplace, "without effect");
   }
 };
 
@@ -60,12 +60,12 @@ class LeakyRelu : public Activation {
 
 struct EluOptions {
   double alpha = 1;
-  bool inplace = false;  ///< Does nothing.
+  bool inplace = false;
 
   template <class V>
   void visit(V& v) {
-    v("alpha", alpha);
-    v("inplace", inplace);
+    v("alpha", alpha, "the limit towards minus infinity is minus this");
+    v("inplace", inplace, "without effect");
   }
 };
 
@@ -79,13 +79,13 @@ class Elu : public Activation {
 };
 
 struct PReluOptions {
-  int64_t num_parameters = 1;  ///< One slope for all channels, or one for each.
+  int64_t num_parameters = 1;
   double init = 0.25;
 
   template <class V>
   void visit(V& v) {
-    v("num_parameters", num_parameters);
-    v("init", init);
+    v("num_parameters", num_parameters, "one slope for all channels, or one for each");
+    v("init", init, "what the slopes start from");
   }
 };
 
@@ -110,10 +110,10 @@ struct HsigmoidOptions {
 
   template <class V>
   void visit(V& v) {
-    v("bias", bias);
-    v("divisor", divisor);
-    v("min_value", min_value);
-    v("max_value", max_value);
+    v("bias", bias, "added to x");
+    v("divisor", divisor, "then divided by");
+    v("min_value", min_value, "not below");
+    v("max_value", max_value, "not above");
   }
 };
 
@@ -135,8 +135,8 @@ struct ClampOptions {
 
   template <class V>
   void visit(V& v) {
-    v("min", min);
-    v("max", max);
+    v("min", min, "not below");
+    v("max", max, "not above");
   }
 };
 
@@ -154,21 +154,24 @@ class Clamp : public Activation {
 template <Variable (*f)(const Variable&), class Options>
 using Plain = Registration<Activation, PlainActivation<f, Options>, Options>;
 
-const Registration<Activation, Relu, InplaceOptions> kRelu{"ReLU"};
-const Registration<Activation, LeakyRelu, LeakyReluOptions> kLeakyRelu{"LeakyReLU"};
-const Registration<Activation, Elu, EluOptions> kElu{"ELU"};
-const Registration<Activation, PRelu, PReluOptions> kPRelu{"PReLU"};
-const Registration<Activation, Hsigmoid, HsigmoidOptions> kHsigmoid{"HSigmoid"};
-const Registration<Activation, Clamp, ClampOptions> kClamp{"Clamp"};
-const Registration<Activation, Clamp, ClampOptions> kClip{"Clip"};
-const Plain<autograd::relu6, InplaceOptions> kRelu6{"ReLU6"};
-const Plain<autograd::silu, InplaceOptions> kSilu{"SiLU"};
-const Plain<autograd::silu, PlainOptions> kSwish{"Swish"};
-const Plain<autograd::mish, InplaceOptions> kMish{"Mish"};
-const Plain<autograd::gelu, PlainOptions> kGelu{"GELU"};
-const Plain<autograd::hswish, InplaceOptions> kHswish{"HSwish"};
-const Plain<autograd::sigmoid, PlainOptions> kSigmoid{"Sigmoid"};
-const Plain<autograd::tanh, PlainOptions> kTanh{"Tanh"};
+const Registration<Activation, Relu, InplaceOptions> kRelu{"ReLU", "max(x, 0)"};
+const Registration<Activation, LeakyRelu, LeakyReluOptions> kLeakyRelu{
+    "LeakyReLU", "x, or a part of it below 0"};
+const Registration<Activation, Elu, EluOptions> kElu{"ELU", "x, or an exponential below 0"};
+const Registration<Activation, PRelu, PReluOptions> kPRelu{"PReLU",
+                                                           "LeakyReLU whose slopes are trained"};
+const Registration<Activation, Hsigmoid, HsigmoidOptions> kHsigmoid{
+    "HSigmoid", "the sigmoid made of straight lines"};
+const Registration<Activation, Clamp, ClampOptions> kClamp{"Clamp", "x between two bounds"};
+const Registration<Activation, Clamp, ClampOptions> kClip{"Clip", "Clamp by its older name"};
+const Plain<autograd::relu6, InplaceOptions> kRelu6{"ReLU6", "x between 0 and 6"};
+const Plain<autograd::silu, InplaceOptions> kSilu{"SiLU", "x times its sigmoid"};
+const Plain<autograd::silu, PlainOptions> kSwish{"Swish", "SiLU by its older name"};
+const Plain<autograd::mish, InplaceOptions> kMish{"Mish", "x tanh(softplus(x))"};
+const Plain<autograd::gelu, PlainOptions> kGelu{"GELU", "x times the normal distribution of x"};
+const Plain<autograd::hswish, InplaceOptions> kHswish{"HSwish", "x times HSigmoid"};
+const Plain<autograd::sigmoid, PlainOptions> kSigmoid{"Sigmoid", "1 / (1 + exp(-x))"};
+const Plain<autograd::tanh, PlainOptions> kTanh{"Tanh", "hyperbolic tangent"};
 
 }  // namespace
 

@@ -14,6 +14,8 @@ namespace kestrel {
 /// others by a Registration<Activation, ...>.
 class Activation : public Module {
  public:
+  static constexpr const char* kKind = "activation";
+
   virtual Variable forward(const Variable& x) = 0;
   /// Whether it is max(x, 0), which convolutions and norms do along the way.
   virtual bool is_relu() const { return false; }

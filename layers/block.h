@@ -13,6 +13,8 @@ namespace kestrel {
 /// Registration<Block, ..., int64_t>, which is given the channels.
 class Block : public Module {
  public:
+  static constexpr const char* kKind = "block";
+
   /// x (N, H, W, C) to (N, H, W, C).
   virtual Variable forward(const Variable& x) = 0;
   /// Its name inside a module, to which a config may add a postfix: "context_block".

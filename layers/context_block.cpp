@@ -13,7 +13,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Block, ContextBlock, ContextBlockOptions, int64_t> kContextBlock{"ContextBlock"};
+const Registration<Block, ContextBlock, ContextBlockOptions, int64_t> kContextBlock{
+    "ContextBlock", "global context, added to every pixel (GCNet)"};
 
 }  // namespace
 

@@ -14,15 +14,15 @@ struct ContextBlockOptions {
   enum class Pooling { Attention, Average };
   enum class Fusion { Add, Multiply };
 
-  double ratio = 0.0625;  ///< Channels of the bottleneck, as a part of all.
+  double ratio = 0.0625;
   Pooling pooling_type = Pooling::Attention;
   std::vector<Fusion> fusion_types = {Fusion::Add};
 
   template <class V>
   void visit(V& v) {
-    v("ratio", ratio);
-    v("pooling_type", pooling_type);
-    v("fusion_types", fusion_types);
+    v("ratio", ratio, "channels of the bottleneck, as a part of all");
+    v("pooling_type", pooling_type, "attention, or the mean");
+    v("fusion_types", fusion_types, "what the pooled pixel does to all others");
   }
 };
 

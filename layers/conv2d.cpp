@@ -21,8 +21,8 @@ struct PlainConv2d : Conv2d {
   PlainConv2d(const NoOptions&, const Conv2dOptions& options) : Conv2d(options) {}
 };
 using Conv2dRegistration = Registration<ConvLayer, PlainConv2d, NoOptions, const Conv2dOptions&>;
-const Conv2dRegistration kConv2d{"Conv2d"};
-const Conv2dRegistration kConv{"Conv"};
+const Conv2dRegistration kConv2d{"Conv2d", "convolution"};
+const Conv2dRegistration kConv{"Conv", "Conv2d by its older name"};
 
 uint64_t next_weight_key() {
   static std::atomic<uint64_t> key{0};

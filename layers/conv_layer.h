@@ -33,6 +33,8 @@ struct ConvEpilogue {
 /// Registration<ConvLayer, ..., const Conv2dOptions&>. Weight (out, k, k, in / groups).
 class ConvLayer : public Module {
  public:
+  static constexpr const char* kKind = "convolution";
+
   /// x (N, H, W, in) to (N, H', W', out).
   virtual Variable forward(const Variable& x, const ConvEpilogue& epilogue = {}) = 0;
   /// Whether init_weights() is a rule of its own, which a module around it keeps.

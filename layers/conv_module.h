@@ -27,32 +27,31 @@ struct ConvModuleOptions {
   int64_t dilation = 1;
   int64_t groups = 1;
   AutoBias bias = {};
-  Config conv_cfg = {};                      ///< None: Conv2d.
-  std::optional<NormOptions> norm_cfg = {};  ///< None: no normalisation.
-  Config act_cfg = layer_config("ReLU");     ///< None: no activation.
-  bool inplace = true;                       ///< Does nothing.
-  bool with_spectral_norm = false;           ///< Must be false.
-  std::string padding_mode = "zeros";        ///< Must be zeros.
-  /// "conv", "norm" and "act", each once.
+  Config conv_cfg = {};
+  std::optional<NormOptions> norm_cfg = {};
+  Config act_cfg = layer_config("ReLU");
+  bool inplace = true;
+  bool with_spectral_norm = false;
+  std::string padding_mode = "zeros";
   std::vector<std::string> order = {"conv", "norm", "act"};
 
   template <class V>
   void visit(V& v) {
-    v("in_channels", in_channels);
-    v("out_channels", out_channels);
-    v("kernel_size", kernel_size);
-    v("stride", stride);
-    v("padding", padding);
-    v("dilation", dilation);
-    v("groups", groups);
-    v("bias", bias);
-    v("conv_cfg", conv_cfg);
-    v("norm_cfg", norm_cfg);
-    v("act_cfg", act_cfg);
-    v("inplace", inplace);
-    v("with_spectral_norm", with_spectral_norm);
-    v("padding_mode", padding_mode);
-    v("order", order);
+    v("in_channels", in_channels, "channels of the input");
+    v("out_channels", out_channels, "channels of the output");
+    v("kernel_size", kernel_size, "pixels of a side");
+    v("stride", stride, "pixels between outputs");
+    v("padding", padding, "zeros around the input");
+    v("dilation", dilation, "pixels between the inputs of an output");
+    v("groups", groups, "groups of channels that do not see each other");
+    v("bias", bias, "auto: where there is no norm");
+    v("conv_cfg", conv_cfg, "a convolution; null: Conv2d");
+    v("norm_cfg", norm_cfg, "a norm layer; null: none");
+    v("act_cfg", act_cfg, "an activation; null: none");
+    v("inplace", inplace, "without effect");
+    v("with_spectral_norm", with_spectral_norm, "must be false");
+    v("padding_mode", padding_mode, "must be zeros");
+    v("order", order, "conv, norm and act, each once");
   }
 };
 

@@ -10,7 +10,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<ConvLayer, ConvWs2d, ConvWsOptions, const Conv2dOptions&> kConvWs{"ConvWS"};
+const Registration<ConvLayer, ConvWs2d, ConvWsOptions, const Conv2dOptions&> kConvWs{
+    "ConvWS", "convolution with standardised weights"};
 
 }  // namespace
 

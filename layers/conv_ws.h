@@ -5,11 +5,11 @@
 namespace kestrel {
 
 struct ConvWsOptions {
-  double eps = 1e-5;  ///< Added to the deviation.
+  double eps = 1e-5;
 
   template <class V>
   void visit(V& v) {
-    v("eps", eps);
+    v("eps", eps, "added to the deviation");
   }
 };
 

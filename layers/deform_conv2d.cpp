@@ -79,8 +79,9 @@ struct ByConfig : Pack {
 template <class Pack>
 using DeformRegistration =
     Registration<ConvLayer, ByConfig<Pack>, DeformGroupsOptions, const Conv2dOptions&>;
-const DeformRegistration<DeformConv2dPack> kDcn{"DCN"};
-const DeformRegistration<ModulatedDeformConv2dPack> kDcnV2{"DCNv2"};
+const DeformRegistration<DeformConv2dPack> kDcn{"DCN", "deformable convolution"};
+const DeformRegistration<ModulatedDeformConv2dPack> kDcnV2{
+    "DCNv2", "deformable convolution with a factor for every sample"};
 
 void zero(Conv2d& conv) {
   init::constant(conv.weight, 0);

@@ -69,8 +69,8 @@ struct DeformGroupsOptions {
 
   template <class V>
   void visit(V& v) {
-    v("deform_groups", deform_groups);
-    v("deformable_groups", deform_groups);  // MMCV's older name
+    v("deform_groups", deform_groups, "groups of channels with offsets of their own");
+    v("deformable_groups", deform_groups, "MMCV's older name of deform_groups");
   }
 };
 

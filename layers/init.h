@@ -1,5 +1,8 @@
 #pragma once
 
+#include <array>
+#include <utility>
+
 #include <kestrel/autograd/variable.h>
 #include <kestrel/tensor/random.h>
 
@@ -9,6 +12,14 @@ namespace kestrel::init {
 
 enum class FanMode { In, Out };
 enum class Distribution { Normal, Uniform };
+
+constexpr auto enum_names(FanMode) {
+  return std::array{std::pair{FanMode::In, "fan_in"}, std::pair{FanMode::Out, "fan_out"}};
+}
+constexpr auto enum_names(Distribution) {
+  return std::array{std::pair{Distribution::Normal, "normal"},
+                    std::pair{Distribution::Uniform, "uniform"}};
+}
 
 void constant(Variable& weight, double value);
 void uniform(Variable& weight, double low, double high, Philox& random);

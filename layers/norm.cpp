@@ -23,20 +23,25 @@ bool is_own(std::string_view type) {
 /// Enters a norm into the registry under several names.
 template <class Layer>
 struct NormRegistration {
-  NormRegistration(std::initializer_list<const char*> types) {
+  NormRegistration(const char* summary, std::initializer_list<const char*> types) {
     for (const char* type : types) {
-      Registry<Norm, int64_t>::instance().add(type, [](const Config& node, int64_t channels) {
-        return std::unique_ptr<Norm>(
-            std::make_unique<Layer>(channels, read_options<NormOptions>(node)));
-      });
+      Registry<Norm, int64_t>::instance().add(
+          type,
+          [](const Config& node, int64_t channels) {
+            return std::unique_ptr<Norm>(
+                std::make_unique<Layer>(channels, read_options<NormOptions>(node)));
+          },
+          summary, describe_options<NormOptions>);
     }
   }
 };
 
-const NormRegistration<BatchNorm2d> kBatchNorm{"BN", "BN1d", "BN2d", "SyncBN"};
-const NormRegistration<GroupNorm> kGroupNorm{"GN"};
-const NormRegistration<LayerNorm> kLayerNorm{"LN"};
-const NormRegistration<InstanceNorm2d> kInstanceNorm{"IN", "IN1d", "IN2d"};
+const NormRegistration<BatchNorm2d> kBatchNorm{"batch normalisation",
+                                               {"BN", "BN1d", "BN2d", "SyncBN"}};
+const NormRegistration<GroupNorm> kGroupNorm{"group normalisation", {"GN"}};
+const NormRegistration<LayerNorm> kLayerNorm{"layer normalisation", {"LN"}};
+const NormRegistration<InstanceNorm2d> kInstanceNorm{"instance normalisation",
+                                                     {"IN", "IN1d", "IN2d"}};
 
 Tensor scale_of(int64_t channels, double value) {
   return Tensor::full({channels}, value);

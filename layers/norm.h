@@ -12,6 +12,8 @@ namespace kestrel {
 /// A normalisation layer, with what usually follows it: relu?(norm(x) + residual).
 class Norm : public Module {
  public:
+  static constexpr const char* kKind = "norm layer";
+
   /// x (N, H, W, C); residual shaped like x, or undefined.
   virtual Variable forward(const Variable& x, bool relu = false, const Variable& residual = {}) = 0;
   /// What MMCV calls it inside a module: "bn", "gn", "ln", "in".
@@ -28,21 +30,21 @@ class Norm : public Module {
 /// Registration<Norm, ..., int64_t>, which is given the channels.
 struct NormOptions {
   std::string type = "BN";
-  bool requires_grad = true;  ///< Whether weight and bias are trained.
+  bool requires_grad = true;
   double eps = 1e-5;
-  double momentum = 0.1;    ///< BN: weight of the new batch in the running statistics.
-  int64_t num_groups = 32;  ///< GN.
-  bool affine = false;      ///< IN: whether it has weight and bias, as all others do.
-  Config own = {};          ///< All settings of a plug-in's norm.
+  double momentum = 0.1;
+  int64_t num_groups = 32;
+  bool affine = false;
+  Config own = {};  ///< All settings of a plug-in's norm.
 
   template <class V>
   void visit(V& v) {
-    v("type", type);
-    v("requires_grad", requires_grad);
-    v("eps", eps);
-    v("momentum", momentum);
-    v("num_groups", num_groups);
-    v("affine", affine);
+    v("type", type, "which norm layer");
+    v("requires_grad", requires_grad, "whether weight and bias are trained");
+    v("eps", eps, "added to the variance");
+    v("momentum", momentum, "BN: weight of the new batch in the running statistics");
+    v("num_groups", num_groups, "GN: groups of channels");
+    v("affine", affine, "IN: whether it has weight and bias, as all others do");
   }
   void read(const Config& node);
   Config write() const;

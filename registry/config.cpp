@@ -147,6 +147,7 @@ void Config::merge_into(const Config& over) {
     }
     const Config* mark = value.is_map() ? value.find("_delete_") : nullptr;
     const bool replace = !value.is_map() || old->is_null() || (mark && mark->as_bool());
+    const bool variable = old->variable_ || value.variable_;
     if (replace) {
       *old = value;
     } else if (!old->is_map()) {
@@ -158,6 +159,7 @@ void Config::merge_into(const Config& over) {
       old->file_ = value.file_;
       old->line_ = value.line_;
     }
+    old->variable_ = variable;
   }
 }
 

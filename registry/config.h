@@ -95,6 +95,10 @@ class Config {
   /// One line of JSON. Throws if a number is not finite.
   std::string to_json() const;
 
+  /// Whether this is a top-level name of a config file in Python that the file itself reads, as
+  /// img_norm_cfg is: what such a name is for is done when the file was read.
+  bool is_variable() const { return variable_; }
+
   /// "file:line", "file", or "" for a node made in code.
   std::string location() const;
   /// The dotted path from the root, "model.backbone.depth"; "" at the root.
@@ -124,6 +128,7 @@ class Config {
   std::vector<Entry> entries_;
   std::shared_ptr<const std::string> file_;
   int line_ = 0;  // from 1; 0 is unknown
+  bool variable_ = false;
   std::string path_;
 };
 

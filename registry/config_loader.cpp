@@ -206,6 +206,10 @@ void ConfigLoader::append(Config& map, std::string key, Config value) {
   map.entries_.push_back({std::move(key), std::move(value)});
 }
 
+void ConfigLoader::mark_variable(Config& map, std::string_view key) {
+  if (Config* value = map.find_mutable(key)) value->variable_ = true;
+}
+
 void ConfigLoader::finish(Config& root, const std::string& file) {
   set_place(root, std::make_shared<const std::string>(file), 1);
   root.set_path("");

@@ -25,6 +25,7 @@ class ConfigLoader {
   static void set_place(Config& node, const std::shared_ptr<const std::string>& file, int line);
   /// Adds a key that the map is known not to have.
   static void append(Config& map, std::string key, Config value);
+  static void mark_variable(Config& map, std::string_view key);
   /// Gives the whole tree of a file its paths, and its root the file.
   static void finish(Config& root, const std::string& file);
   /// The text that stands for {{_base_.name}} until the bases are known.

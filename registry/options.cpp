@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <kestrel/registry/option_docs.h>
+
 namespace kestrel {
 
 void OptionsReader::refuse_unknown_keys(std::initializer_list<std::string_view> also_known) const {
@@ -31,6 +33,14 @@ void fail_enum(const Config& node, const std::vector<std::string>& names) {
 
 void fail_range(const Config& node) {
   node.fail(node.describe() + " does not fit this setting");
+}
+
+std::string default_text(const Config& value) {
+  try {
+    return value.to_json();
+  } catch (const UsageError&) {  // not finite
+    return value.describe();
+  }
 }
 
 }  // namespace options_detail

@@ -25,9 +25,14 @@ namespace kestrel {
 //     std::optional<NormOptions> norm_cfg;  // a nested options struct
 //     Config init_cfg;                      // kept as it is, for another registry to build from
 //     template <class V> void visit(V& v) {
-//       v("depth", depth); v("style", style); v("norm_cfg", norm_cfg); v("init_cfg", init_cfg);
+//       v("depth", depth, "18, 34, 50, 101 or 152");
+//       v("style", style, "where a bottleneck has its stride: 3x3 (pytorch) or 1x1 (caffe)");
+//       v("norm_cfg", norm_cfg, "the norms");
+//       v("init_cfg", init_cfg, "{type: Pretrained, checkpoint: file}");
 //     }
 //   };
+//
+// The line of help is for `kestrel components` and docs/components.md (option_docs.h).
 //
 // An enum takes part through a function found by its argument, which needs no header of ours:
 //
@@ -90,7 +95,7 @@ class OptionsReader {
   explicit OptionsReader(const Config& node) : node_(node) {}
 
   template <class T>
-  void operator()(const char* name, T& value) {
+  void operator()(const char* name, T& value, const char* /*help*/ = "") {
     names_.emplace_back(name);
     if (const Config* found = node_.find(name)) options_detail::read_value(*found, value);
   }
@@ -106,7 +111,7 @@ class OptionsReader {
 class OptionsWriter {
  public:
   template <class T>
-  void operator()(const char* name, T& value) {
+  void operator()(const char* name, T& value, const char* /*help*/ = "") {
     node_.set(name, options_detail::write_value(value));
   }
   Config take() { return std::move(node_); }
@@ -237,6 +242,7 @@ template <class T>
 struct OneOrMore {
   std::vector<T> values = {};
 
+  static std::string type_text();
   void read(const Config& node) {
     if (node.is_list()) {
       options_detail::read_value(node, values);

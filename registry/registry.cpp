@@ -11,15 +11,32 @@ std::string list_of(const std::vector<std::string>& names) {
   return text.empty() ? "none" : text;
 }
 
+struct Registries {
+  std::mutex mutex;
+  std::map<std::type_index, std::unique_ptr<AnyRegistry>> by_type;
+};
+
+Registries& registries() {
+  static Registries all;
+  return all;
+}
+
 }  // namespace
 
 AnyRegistry& shared_registry(std::type_index type, std::unique_ptr<AnyRegistry> (*make)()) {
-  static std::mutex mutex;
-  static std::map<std::type_index, std::unique_ptr<AnyRegistry>> registries;
-  const std::lock_guard lock(mutex);
-  std::unique_ptr<AnyRegistry>& registry = registries[type];
+  Registries& all = registries();
+  const std::lock_guard lock(all.mutex);
+  std::unique_ptr<AnyRegistry>& registry = all.by_type[type];
   if (!registry) registry = make();
   return *registry;
+}
+
+std::vector<const AnyRegistry*> all_registries() {
+  Registries& all = registries();
+  const std::lock_guard lock(all.mutex);
+  std::vector<const AnyRegistry*> found;
+  for (const auto& [type, registry] : all.by_type) found.push_back(registry.get());
+  return found;
 }
 
 const std::string& type_of(const Config& node, const std::vector<std::string>& names) {

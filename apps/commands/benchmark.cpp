@@ -9,6 +9,7 @@
 #include <kestrel/engine/tools/benchmark.h>
 #include <kestrel/inference/detector.h>
 
+#include "../plugins.h"
 #include "../program.h"
 #include "../run_options.h"
 
@@ -79,6 +80,7 @@ void add_benchmark(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--amp", o->amp, "compute in bfloat16");
   command->add_flag("--json", o->json, "print a JSON object instead of tables");
+  add_plugin_option(*command);
   command->callback([o] { run_benchmark(*o); });
 }
 

@@ -39,16 +39,19 @@ void run_check_data(const CheckDataOptions& o) {
                                                                 std::to_string(total) + " images");
                              }};
   int64_t problems = 0;
+  std::string unusable;  // training would not begin
   check_parts(o.data, chosen_splits(o.split), options, [&](const PartReport& part) {
     problems += part.problems();
     const std::string name = o.data + ", " + to_string(part.split);
     if (part.dataset == nullptr) {
       log.line(name + " cannot be used:\n  " + part.problem + "\n");
+      if (part.split != Split::Test || o.split == "test") unusable = part.problem;
       return;
     }
     log.line(name + " (" + part.dataset->name() + ")");
     log.line(report_text(*part.dataset, part.report));
   });
+  if (!unusable.empty()) throw DataError(unusable);
   if (problems == 0) {
     log.line("Nothing is wrong.");
   } else if (o.strict) {

@@ -13,6 +13,8 @@
 #include <kestrel/layers/load_weights.h>
 #include <kestrel/registry/registry.h>
 
+#include "../plugins.h"
+
 namespace kestrel::apps {
 namespace {
 
@@ -127,6 +129,7 @@ void add_convert(CLI::App& app) {
       "--key", o->key,
       "which of several sets of weights in a .pth: ema, net, model_state_dict, ...; 'ema_*': those "
       "that MMDetection 2's EMAHook left beside the others [state_dict, model, or the only one]");
+  add_plugin_option(*command);
   command->callback([o] { convert(*o); });
 }
 

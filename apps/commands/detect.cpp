@@ -18,6 +18,7 @@
 #include <kestrel/inference/detector.h>
 #include <kestrel/kernels/log.h>
 
+#include "../plugins.h"
 #include "../program.h"
 #include "../run_options.h"
 
@@ -193,6 +194,7 @@ void add_detect(CLI::App& app) {
   command->add_option("--device", o->device, "cpu, cuda or cuda:N")->capture_default_str();
   command->add_option("--threads", o->threads, "CPU threads; 0: all cores");
   command->add_flag("--amp", o->amp, "compute in bfloat16");
+  add_plugin_option(*command);
   command->callback([o] { detect(*o); });
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <kestrel/engine/diagnosis/diagnosis.h>
+#include <kestrel/engine/run_config.h>
 
 #include "../program.h"
 #include "../run_options.h"
@@ -32,6 +33,7 @@ void run_train(TrainCommand o) {
   }
   Config config = o.config.empty() ? stored->config : Config::load(o.config);
   apply_run_options(config, o.run);
+  config = without_variables(config);
   run_training(config, o.run, name, stored);
 }
 

@@ -24,7 +24,11 @@ std::string case_hint(const Names& lacking, const Names& extra) {
   for (const std::string& name : lacking) {
     for (const std::string& other : extra) {
       if (!equal_but_for_case(name, other)) continue;
-      text += (text.empty() ? "; '" : ", '") + name + "' and '" + other + "'";
+      text += text.empty() ? "; '" : ", '";
+      text += name;
+      text += "' and '";
+      text += other;
+      text += '\'';
     }
   }
   return text.empty() ? text : text + " differ in their case: they are different classes";
@@ -41,7 +45,8 @@ Names unique(const Names& names, const ClassMapOptions& options, Complaints& com
     (place_of(name, out) < 0 ? out : twice).push_back(name);
   }
   if (!twice.empty()) {
-    complaints.note(options.where, " lists the ", counted(twice), " more than once; taken as one");
+    complaints.note(complaints.subject(options.where), "lists the ", counted(twice),
+                    " more than once; taken as one");
   }
   return out;
 }
@@ -93,14 +98,14 @@ ClassMap map_classes(const Names& there_are, const Names& asked_for, const Class
                     no_such_class(lacking.front(), distinct), hint);
   }
   if (!lacking.empty()) {
-    complaints.note(options.where, " has ",
+    complaints.note(complaints.subject(options.where), "has ",
                     lacking.size() == 1 ? no_such_class(lacking.front(), distinct)
                                         : "none of the " + counted(lacking) + "; there are " +
                                               quoted_list(distinct),
                     hint);
   }
   if (!extra.empty() && options.test_mode) {
-    complaints.note(options.where, " also has the ", counted(extra), ", which ",
+    complaints.note(complaints.subject(options.where), "also has the ", counted(extra), ", which ",
                     extra.size() == 1 ? "is" : "are", " not among the ", wanted.size(),
                     " classes asked for; objects of ", extra.size() == 1 ? "it" : "them",
                     " are left out");

@@ -9,27 +9,29 @@ namespace kestrel {
 
 /// Keys as in MMDetection's configs.
 struct CocoDatasetOptions {
-  std::string ann_file{};              ///< instances_*.json.
-  std::string img_prefix{};            ///< Folder that the file names are relative to.
-  std::string data_root{};             ///< Put before the two above where they are relative.
-  std::vector<std::string> classes{};  ///< Names to keep, by label; empty: all of the file.
-  bool filter_empty_gt = true;         ///< Training: leave out images without objects.
-  bool test_mode = false;              ///< Keep every image.
-  bool with_mask = false;              ///< Keep the segmentations in memory.
-  bool strict = false;                 ///< What is wrong stops instead of being dropped.
-  bool index_cache = true;             ///< Keep what a large ann_file says in a file beside it.
+  std::string ann_file{};
+  std::string img_prefix{};
+  std::string seg_prefix{};
+  std::string data_root{};
+  std::vector<std::string> classes{};
+  bool filter_empty_gt = true;
+  bool test_mode = false;
+  bool with_mask = false;
+  bool strict = false;
+  bool index_cache = true;
 
   template <class V>
   void visit(V& v) {
-    v("ann_file", ann_file);
-    v("img_prefix", img_prefix);
-    v("data_root", data_root);
-    v("classes", classes);
-    v("filter_empty_gt", filter_empty_gt);
-    v("test_mode", test_mode);
-    v("with_mask", with_mask);
-    v("strict", strict);
-    v("index_cache", index_cache);
+    v("ann_file", ann_file, "instances_*.json");
+    v("img_prefix", img_prefix, "folder that the file names are relative to");
+    v("seg_prefix", seg_prefix, "folder of pictures of classes, as .png; empty: none");
+    v("data_root", data_root, "put before the ones above where they are relative");
+    v("classes", classes, "names to keep, by label; empty: all of the file");
+    v("filter_empty_gt", filter_empty_gt, "training: leave out images without objects");
+    v("test_mode", test_mode, "keep every image");
+    v("with_mask", with_mask, "keep the segmentations in memory");
+    v("strict", strict, "what is wrong stops the run instead of being left out");
+    v("index_cache", index_cache, "keep what a large ann_file says in a file beside it");
   }
 };
 

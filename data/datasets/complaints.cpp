@@ -18,6 +18,10 @@ void Complaints::repeat(std::span<const std::string> shown, int64_t count, int64
   dropped_ += dropped;
 }
 
+std::string Complaints::subject(const std::string& file) const {
+  return where_.ends_with(file) ? "" : file.substr(file.find_last_of('/') + 1) + ": ";
+}
+
 void Complaints::finish() const {
   if (count_ > kShown) {
     warn(where_ + ": and " + std::to_string(count_ - kShown) + " more of such problems");

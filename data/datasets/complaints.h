@@ -37,6 +37,9 @@ class Complaints {
   /// Says how many were not shown.
   void finish() const;
 
+  /// What a note about this file begins with: nothing where <where> ends with it, else its name.
+  std::string subject(const std::string& file) const;
+
   bool strict() const { return strict_; }
   int64_t count() const { return count_; }
   int64_t num_dropped() const { return dropped_; }

@@ -9,26 +9,26 @@ namespace kestrel {
 
 struct ShapesDatasetOptions {
   uint64_t seed = 0;
-  std::string split = "train";  ///< train, val or test: different images of the same kind.
-  int64_t num_images = 0;       ///< 0: 2000 for train, else 200.
-  int64_t image_size = 256;     ///< Longer side; the other is 3/4 of it or more.
+  std::string split = "train";
+  int64_t num_images = 0;
+  int64_t image_size = 256;
   int64_t min_objects = 2, max_objects = 7;
-  double min_size = 36, max_size = 150;  ///< Diameter of an object in pixels.
-  double noise = 10;                     ///< Amplitude of the pixel noise in grey levels.
-  std::vector<std::string> classes{};    ///< Shapes to draw; empty: all of them.
+  double min_size = 36, max_size = 150;
+  double noise = 10;
+  std::vector<std::string> classes{};
 
   template <class V>
   void visit(V& v) {
-    v("seed", seed);
-    v("split", split);
-    v("num_images", num_images);
-    v("image_size", image_size);
-    v("min_objects", min_objects);
-    v("max_objects", max_objects);
-    v("min_size", min_size);
-    v("max_size", max_size);
-    v("noise", noise);
-    v("classes", classes);
+    v("seed", seed, "other images");
+    v("split", split, "train, val or test: different images of the same kind");
+    v("num_images", num_images, "0: 2000 for train, else 200");
+    v("image_size", image_size, "longer side in pixels; the other is 3/4 of it or more");
+    v("min_objects", min_objects, "fewest objects of an image");
+    v("max_objects", max_objects, "most objects of an image");
+    v("min_size", min_size, "smallest diameter of an object in pixels");
+    v("max_size", max_size, "largest diameter of an object in pixels");
+    v("noise", noise, "amplitude of the pixel noise in grey levels");
+    v("classes", classes, "shapes to draw; empty: all of them");
   }
 };
 

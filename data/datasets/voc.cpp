@@ -54,7 +54,8 @@ std::string find_image(const fs::path& root, const std::string& id, const std::s
   return (folder / (id + ".jpg")).string();
 }
 
-// Every class that the tree names, so that train and test agree.
+// Every class that the tree names, so that train and test agree. Throws DataError where it names
+// none.
 std::vector<std::string> discover_classes(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code code;
@@ -62,17 +63,27 @@ std::vector<std::string> discover_classes(const fs::path& folder) {
     if (entry.path().extension() == ".xml") files.push_back(entry.path());
   }
   std::set<std::string> names;
+  std::map<fs::path, std::string> problems;
   std::mutex mutex;
   parallel_for(static_cast<int64_t>(files.size()), 64, [&](int64_t begin, int64_t end) {
-    std::set<std::string> found;
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      for (const auto& object : parse_voc_file(read_file("voc", files[i])).objects) {
-        if (!object.name.empty()) found.insert(object.name);
+      const VocFile file = parse_voc_file(read_file("voc", files[i]));
+      const std::lock_guard lock(mutex);
+      if (!file.problem.empty()) problems.emplace(files[i].filename(), file.problem);
+      for (const auto& object : file.objects) {
+        if (!object.name.empty()) names.insert(object.name);
       }
     }
-    const std::lock_guard lock(mutex);
-    names.merge(found);
   });
+  if (names.empty()) {
+    const std::string reason =
+        problems.empty()
+            ? ""
+            : "; " + std::to_string(problems.size()) + " cannot be read, the first is " +
+                  problems.begin()->first.string() + ": " + problems.begin()->second;
+    fail<DataError>("[voc] ", folder.string(), ": no object of the ", files.size(),
+                    " annotations has a class", reason);
+  }
   return {names.begin(), names.end()};
 }
 
@@ -146,8 +157,16 @@ const std::vector<std::string>& voc_classes() {
   return names;
 }
 
+Config VocDataset::evaluator() const {
+  Config node = Config::map();
+  node.set("type", "VocEvaluator");
+  if (is_voc2007_) node.set("mode", "11points");
+  return node;
+}
+
 VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
   const fs::path root = fs::path(options.data_root) / options.img_prefix;
+  is_voc2007_ = root.string().find("VOC2007") != std::string::npos;
   const fs::path list = fs::path(options.data_root) / options.ann_file;
   if (options.ann_file.empty()) fail<UsageError>("[voc] ann_file is not set");
   for (const char* folder : {"Annotations", "JPEGImages"}) {
@@ -160,9 +179,6 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
   if (lines.empty()) fail<DataError>("[voc] ", list.string(), ": names no images");
   const bool asked = !options.classes.empty();
   const std::vector<std::string> classes = asked ? options.classes : choose_classes(root);
-  if (classes.empty()) {
-    fail<DataError>("[voc] ", (root / "Annotations").string(), ": no object has a class");
-  }
   std::map<std::string, int64_t> label_of;
   for (size_t i = 0; i < classes.size(); ++i) {
     label_of.emplace(class_name_of(classes[i]), static_cast<int64_t>(i));

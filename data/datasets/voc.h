@@ -9,27 +9,27 @@ namespace kestrel {
 
 /// Keys as in MMDetection's configs.
 struct VocDatasetOptions {
-  std::string ann_file{};              ///< List of image names, such as ImageSets/Main/train.txt.
-  std::string img_prefix{};            ///< Folder with JPEGImages and Annotations.
-  std::string data_root{};             ///< Put before the two above where they are relative.
-  std::vector<std::string> classes{};  ///< By label. Empty: all that the annotations name, sorted;
-                                       ///< VOC's twenty in a tree named VOC2007 or VOC2012 whose
-                                       ///< annotations name no others.
-  int64_t min_size = 0;                ///< Objects with a smaller side are ignored in training.
-  bool filter_empty_gt = true;         ///< Training: leave out images without objects.
-  bool test_mode = false;              ///< Keep every image.
-  bool strict = false;                 ///< What is wrong stops instead of being dropped.
+  std::string ann_file{};
+  std::string img_prefix{};
+  std::string data_root{};
+  std::vector<std::string> classes{};
+  int64_t min_size = 0;
+  bool filter_empty_gt = true;
+  bool test_mode = false;
+  bool strict = false;
 
   template <class V>
   void visit(V& v) {
-    v("ann_file", ann_file);
-    v("img_prefix", img_prefix);
-    v("data_root", data_root);
-    v("classes", classes);
-    v("min_size", min_size);
-    v("filter_empty_gt", filter_empty_gt);
-    v("test_mode", test_mode);
-    v("strict", strict);
+    v("ann_file", ann_file, "list of image names, such as ImageSets/Main/train.txt");
+    v("img_prefix", img_prefix, "folder with JPEGImages and Annotations");
+    v("data_root", data_root, "put before the two above where they are relative");
+    v("classes", classes,
+      "by label; empty: all that the annotations name, sorted, or VOC's twenty in a tree named "
+      "VOC2007 or VOC2012 whose annotations name no others");
+    v("min_size", min_size, "objects with a smaller side are ignored in training");
+    v("filter_empty_gt", filter_empty_gt, "training: leave out images without objects");
+    v("test_mode", test_mode, "keep every image");
+    v("strict", strict, "what is wrong stops the run instead of being left out");
   }
 };
 
@@ -40,6 +40,11 @@ struct VocDatasetOptions {
 class VocDataset : public Dataset {
  public:
   explicit VocDataset(const VocDatasetOptions& options);
+  /// {type: VocEvaluator}; with 11 points for a folder called VOC2007, whose rule that was.
+  Config evaluator() const override;
+
+ private:
+  bool is_voc2007_ = false;
 };
 
 /// The twenty classes of VOC 2007 to 2012, in MMDetection's order.

@@ -8,23 +8,23 @@
 namespace kestrel {
 
 struct YoloDatasetOptions {
-  std::string ann_file{};              ///< The data set's YAML.
-  std::string split = "train";         ///< train, val or test; these two stand in for each other.
-  std::string data_root{};             ///< Put before ann_file where that is relative.
-  std::vector<std::string> classes{};  ///< Names to keep; empty: all.
-  bool filter_empty_gt = false;        ///< Training: leave out images without objects.
-  bool test_mode = false;              ///< Keep every image.
-  bool strict = false;                 ///< What is wrong stops instead of being dropped.
+  std::string ann_file{};
+  std::string split = "train";
+  std::string data_root{};
+  std::vector<std::string> classes{};
+  bool filter_empty_gt = false;
+  bool test_mode = false;
+  bool strict = false;
 
   template <class V>
   void visit(V& v) {
-    v("ann_file", ann_file);
-    v("split", split);
-    v("data_root", data_root);
-    v("classes", classes);
-    v("filter_empty_gt", filter_empty_gt);
-    v("test_mode", test_mode);
-    v("strict", strict);
+    v("ann_file", ann_file, "the data set's YAML");
+    v("split", split, "train, val or test; these two stand in for each other");
+    v("data_root", data_root, "put before ann_file where that is relative");
+    v("classes", classes, "names to keep; empty: all");
+    v("filter_empty_gt", filter_empty_gt, "training: leave out images without objects");
+    v("test_mode", test_mode, "keep every image");
+    v("strict", strict, "what is wrong stops the run instead of being left out");
   }
 };
 

@@ -8,7 +8,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Transform, Expand, ExpandOptions> kExpand{"Expand"};
+const Registration<Transform, Expand, ExpandOptions> kExpand{"Expand",
+                                                             "puts the image on a larger canvas"};
 
 template <class Picture>
 void place(const Picture& from, int64_t left, int64_t top, const std::array<double, 3>& color,
@@ -54,10 +55,7 @@ bool Expand::apply(Sample& sample, Philox& random) const {
     place(sample.bytes(), left, top, options_.mean, out);
     sample.set(std::move(out));
   }
-  const auto dx = static_cast<float>(left), dy = static_cast<float>(top);
-  for (auto* boxes : {&sample.boxes, &sample.ignored}) {
-    for (Box& b : *boxes) b = {b.x1 + dx, b.y1 + dy, b.x2 + dx, b.y2 + dy};
-  }
+  sample.instances.place(left, top, height, width);
   return true;
 }
 

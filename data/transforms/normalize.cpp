@@ -7,7 +7,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Transform, Normalize, NormalizeOptions> kNormalize{"Normalize"};
+const Registration<Transform, Normalize, NormalizeOptions> kNormalize{
+    "Normalize", "takes off the mean and divides by the deviation of the channels"};
 
 }  // namespace
 

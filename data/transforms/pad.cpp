@@ -7,7 +7,7 @@
 namespace kestrel {
 namespace {
 
-const Registration<Transform, Pad, PadOptions> kPad{"Pad"};
+const Registration<Transform, Pad, PadOptions> kPad{"Pad", "adds pixels at the right and bottom"};
 
 }  // namespace
 

@@ -9,17 +9,17 @@ namespace kestrel {
 
 /// MMDetection's keys.
 struct PadOptions {
-  std::optional<std::array<int64_t, 2>> size{};  ///< Height, width.
+  std::optional<std::array<int64_t, 2>> size{};
   std::optional<int64_t> size_divisor{};
   bool pad_to_square = false;
   double pad_val = 0;
 
   template <class V>
   void visit(V& v) {
-    v("size", size);
-    v("size_divisor", size_divisor);
-    v("pad_to_square", pad_to_square);
-    v("pad_val", pad_val);
+    v("size", size, "height, width");
+    v("size_divisor", size_divisor, "the sides become multiples of this");
+    v("pad_to_square", pad_to_square, "the shorter side becomes as long as the other");
+    v("pad_val", pad_val, "value of the new pixels");
   }
 };
 

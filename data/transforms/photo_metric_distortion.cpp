@@ -9,7 +9,7 @@ namespace kestrel {
 namespace {
 
 const Registration<Transform, PhotoMetricDistortion, PhotoMetricDistortionOptions> kPhotoMetric{
-    "PhotoMetricDistortion"};
+    "PhotoMetricDistortion", "changes brightness, contrast, hue and saturation by chance"};
 
 // Scales saturation and turns the hue (degrees) of a colour, as through OpenCV's float HSV.
 void change_color(float* rgb, float saturation, float hue) {

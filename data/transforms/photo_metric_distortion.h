@@ -11,14 +11,14 @@ struct PhotoMetricDistortionOptions {
   double brightness_delta = 32;
   std::array<double, 2> contrast_range{0.5, 1.5};
   std::array<double, 2> saturation_range{0.5, 1.5};
-  double hue_delta = 18;  ///< Degrees.
+  double hue_delta = 18;
 
   template <class V>
   void visit(V& v) {
-    v("brightness_delta", brightness_delta);
-    v("contrast_range", contrast_range);
-    v("saturation_range", saturation_range);
-    v("hue_delta", hue_delta);
+    v("brightness_delta", brightness_delta, "most that is added, in grey levels");
+    v("contrast_range", contrast_range, "factor of all channels");
+    v("saturation_range", saturation_range, "factor of the saturation");
+    v("hue_delta", hue_delta, "most that the hue is turned, in degrees");
   }
 };
 

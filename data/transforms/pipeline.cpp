@@ -16,15 +16,15 @@ struct LoadingOptions {
 
   template <class V>
   void visit(V& v) {
-    v("to_float32", to_float32);
-    v("color_type", color_type);
-    v("with_bbox", with_bbox);
-    v("with_label", with_label);
-    v("with_mask", with_mask);
-    v("with_seg", with_seg);
-    v("poly2mask", poly2mask);
-    v("keys", keys);
-    v("meta_keys", meta_keys);
+    v("to_float32", to_float32, "without effect: Kestrel decides");
+    v("color_type", color_type, "color is what there is");
+    v("with_bbox", with_bbox, "boxes are always there");
+    v("with_label", with_label, "labels are always there");
+    v("with_mask", with_mask, "masks: where the data set keeps them");
+    v("with_seg", with_seg, "a semantic map: not there yet");
+    v("poly2mask", poly2mask, "without effect");
+    v("keys", keys, "without effect: a batch has what training needs");
+    v("meta_keys", meta_keys, "without effect");
   }
 };
 
@@ -34,11 +34,14 @@ class Loading : public Transform {
   bool apply(Sample&, Philox&) const override { return true; }
 };
 
-const Registration<Transform, Loading, LoadingOptions> kLoadImage{"LoadImageFromFile"};
-const Registration<Transform, Loading, LoadingOptions> kLoadAnnotations{"LoadAnnotations"};
-const Registration<Transform, Loading, LoadingOptions> kFormat{"DefaultFormatBundle"};
-const Registration<Transform, Loading, LoadingOptions> kToTensor{"ImageToTensor"};
-const Registration<Transform, Loading, LoadingOptions> kCollect{"Collect"};
+const Registration<Transform, Loading, LoadingOptions> kLoadImage{
+    "LoadImageFromFile", "reads the image; the data set does it"};
+const Registration<Transform, Loading, LoadingOptions> kFormat{"DefaultFormatBundle",
+                                                               "makes tensors; the loader does it"};
+const Registration<Transform, Loading, LoadingOptions> kToTensor{
+    "ImageToTensor", "makes a tensor; the loader does it"};
+const Registration<Transform, Loading, LoadingOptions> kCollect{
+    "Collect", "chooses what a batch has; the loader does it"};
 
 struct MultiScaleFlipAugOptions {
   std::array<int64_t, 2> img_scale{1333, 800};
@@ -47,9 +50,9 @@ struct MultiScaleFlipAugOptions {
 
   template <class V>
   void visit(V& v) {
-    v("img_scale", img_scale);
-    v("flip", flip);
-    v("transforms", transforms);
+    v("img_scale", img_scale, "width, height of the one scale");
+    v("flip", flip, "must be false: one view is tested");
+    v("transforms", transforms, "what is done to the image");
   }
 };
 
@@ -73,7 +76,7 @@ class MultiScaleFlipAug : public Transform {
 };
 
 const Registration<Transform, MultiScaleFlipAug, MultiScaleFlipAugOptions> kMultiScaleFlipAug{
-    "MultiScaleFlipAug"};
+    "MultiScaleFlipAug", "transforms of a test image"};
 
 }  // namespace
 

@@ -18,17 +18,17 @@ constexpr auto enum_names(CropType) {
 
 /// MMDetection's keys.
 struct RandomCropOptions {
-  std::array<double, 2> crop_size{0, 0};  ///< Height, width: pixels, or shares of the image.
+  std::array<double, 2> crop_size{0, 0};
   CropType crop_type = CropType::Absolute;
-  bool allow_negative_crop = false;  ///< Also crops without an object.
+  bool allow_negative_crop = false;
   bool bbox_clip_border = true;
 
   template <class V>
   void visit(V& v) {
-    v("crop_size", crop_size);
-    v("crop_type", crop_type);
-    v("allow_negative_crop", allow_negative_crop);
-    v("bbox_clip_border", bbox_clip_border);
+    v("crop_size", crop_size, "height, width: pixels, or shares of the image");
+    v("crop_type", crop_type, "what crop_size means");
+    v("allow_negative_crop", allow_negative_crop, "also crops without an object");
+    v("bbox_clip_border", bbox_clip_border, "clip boxes to the image");
   }
 };
 
@@ -45,14 +45,14 @@ class RandomCrop : public Transform {
 /// MMDetection's keys.
 struct MinIoURandomCropOptions {
   std::vector<double> min_ious{0.1, 0.3, 0.5, 0.7, 0.9};
-  double min_crop_size = 0.3;  ///< Smallest side as a share of the image's.
+  double min_crop_size = 0.3;
   bool bbox_clip_border = true;
 
   template <class V>
   void visit(V& v) {
-    v("min_ious", min_ious);
-    v("min_crop_size", min_crop_size);
-    v("bbox_clip_border", bbox_clip_border);
+    v("min_ious", min_ious, "smallest overlaps of a crop with objects, of which one is drawn");
+    v("min_crop_size", min_crop_size, "smallest side as a share of the image's");
+    v("bbox_clip_border", bbox_clip_border, "clip boxes to the image");
   }
 };
 

@@ -18,15 +18,15 @@ constexpr auto enum_names(FlipDirection) {
 
 /// MMDetection's keys. In a config each is one value or a list.
 struct RandomFlipOptions {
-  /// Probability of flipping at all, shared evenly by the directions, or one probability per
-  /// direction; empty: only where the sample presets it.
   OneOrMore<double> flip_ratio{};
   OneOrMore<FlipDirection> direction{{FlipDirection::Horizontal}};
 
   template <class V>
   void visit(V& v) {
-    v("flip_ratio", flip_ratio);
-    v("direction", direction);
+    v("flip_ratio", flip_ratio,
+      "probability of flipping at all, shared by the directions, or one for each; empty: only "
+      "where the sample presets it");
+    v("direction", direction, "which flips are drawn");
   }
 };
 

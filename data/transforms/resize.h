@@ -42,13 +42,16 @@ struct ResizeOptions {
   template <class V>
   void visit(V& v) {
     Config scales = write_scales(img_scale);
-    v("img_scale", scales);
+    v("img_scale", scales,
+      "width, height; with keep_ratio the longer and the shorter side; or a list of such pairs");
     img_scale = read_scales(scales);
-    v("multiscale_mode", multiscale_mode);
-    v("ratio_range", ratio_range);
-    v("keep_ratio", keep_ratio);
-    v("bbox_clip_border", bbox_clip_border);
-    v("style", style);
+    v("multiscale_mode", multiscale_mode,
+      "of several scales: one of the list, or each side between the smallest and the largest");
+    v("ratio_range", ratio_range, "factors between which one is drawn for the only scale");
+    v("keep_ratio", keep_ratio, "the image fits into the scale and keeps its shape");
+    v("bbox_clip_border", bbox_clip_border, "clip boxes to the image");
+    v("style", style,
+      "mmdet: OpenCV's bilinear of 8-bit pixels; torchvision: of float, after Normalize");
   }
 };
 

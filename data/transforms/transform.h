@@ -8,6 +8,8 @@ namespace kestrel {
 /// One step from an image file to the network's input.
 class Transform {
  public:
+  static constexpr const char* kKind = "transform";
+
   virtual ~Transform() = default;
   /// Changes the sample, drawing what is random from `random`. False where nothing of use is left
   /// (a crop without objects): the loader then takes another sample.

@@ -9,7 +9,7 @@ namespace kestrel {
 namespace {
 
 const Registration<AnchorGenerator, AnchorGenerator, AnchorGeneratorOptions> kAnchorGenerator{
-    "AnchorGenerator"};
+    "AnchorGenerator", "boxes of several sizes and ratios on a grid"};
 
 constexpr size_t kCachedGrids = 16;
 

@@ -20,33 +20,35 @@ struct GridSize {
 };
 
 struct AnchorGeneratorOptions {
-  std::vector<int64_t> strides = {};             ///< Pixels per cell of each level.
-  std::vector<double> ratios = {1.0};            ///< Height over width.
-  std::vector<double> scales = {};               ///< Of base_sizes; or, instead, the octaves below.
-  std::optional<double> octave_base_scale = {};  ///< RetinaNet: scales are this * 2^(i / n),
-  std::optional<int64_t> scales_per_octave = {};  ///< for i < n = scales_per_octave.
-  std::vector<double> base_sizes = {};            ///< Of each level; default: its stride.
-  bool scale_major = true;                        ///< Anchors of a cell: by ratio, then by scale.
-  double center_offset = 0;  ///< Of an anchor's centre in its cell, in base sizes.
+  std::vector<int64_t> strides = {};
+  std::vector<double> ratios = {1.0};
+  std::vector<double> scales = {};
+  std::optional<double> octave_base_scale = {};
+  std::optional<int64_t> scales_per_octave = {};
+  std::vector<double> base_sizes = {};
+  bool scale_major = true;
+  double center_offset = 0;
 
   // Of torchvision.
-  std::vector<std::vector<double>> sizes = {};  ///< Sizes of each level, instead of base * scale.
-  bool round_base_anchors = false;  ///< Rounds the anchors at the origin to whole pixels.
-  bool strides_from_image = false;  ///< Stride = image side // cells, of the padded batch.
+  std::vector<std::vector<double>> sizes = {};
+  bool round_base_anchors = false;
+  bool strides_from_image = false;
 
   template <class V>
   void visit(V& v) {
-    v("strides", strides);
-    v("ratios", ratios);
-    v("scales", scales);
-    v("octave_base_scale", octave_base_scale);
-    v("scales_per_octave", scales_per_octave);
-    v("base_sizes", base_sizes);
-    v("scale_major", scale_major);
-    v("center_offset", center_offset);
-    v("sizes", sizes);
-    v("round_base_anchors", round_base_anchors);
-    v("strides_from_image", strides_from_image);
+    v("strides", strides, "pixels per cell of each level");
+    v("ratios", ratios, "height over width");
+    v("scales", scales, "of base_sizes; or, instead, the octaves below");
+    v("octave_base_scale", octave_base_scale, "RetinaNet: scales are this * 2^(i / n)");
+    v("scales_per_octave", scales_per_octave, "n: for i < n");
+    v("base_sizes", base_sizes, "of each level; empty: its stride");
+    v("scale_major", scale_major, "anchors of a cell: by ratio, then by scale");
+    v("center_offset", center_offset, "of an anchor's centre in its cell, in base sizes");
+    v("sizes", sizes, "torchvision: sizes of each level, instead of base * scale");
+    v("round_base_anchors", round_base_anchors,
+      "torchvision: rounds the anchors at the origin to whole pixels");
+    v("strides_from_image", strides_from_image,
+      "torchvision: stride = image side // cells, of the padded batch");
   }
 };
 
@@ -66,6 +68,8 @@ struct AnchorGrid {
 /// The centre of cell (row, column) is at exactly (column * stride, row * stride).
 class AnchorGenerator {
  public:
+  static constexpr const char* kKind = "anchor generator";
+
   explicit AnchorGenerator(const AnchorGeneratorOptions& options);
   virtual ~AnchorGenerator() = default;
 

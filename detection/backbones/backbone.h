@@ -10,6 +10,8 @@ namespace kestrel {
 /// Turns images into feature maps of several strides.
 class Backbone : public Module {
  public:
+  static constexpr const char* kKind = "backbone";
+
   /// images (N, H, W, 3) to one map (N, H / stride, W / stride, C) per output level.
   virtual std::vector<Variable> forward(const Variable& images) = 0;
   /// C of each output level.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include <kestrel/autograd/functions/arithmetic.h>
 #include <kestrel/autograd/functions/pooling.h>
+#include <kestrel/detection/init_cfg.h>
 #include <kestrel/layers/activation.h>
 #include <kestrel/layers/block.h>
 #include <kestrel/layers/init.h>
@@ -13,7 +15,10 @@
 namespace kestrel {
 namespace {
 
-const Registration<Backbone, ResNet, ResNetOptions> kResNet{"ResNet"};
+const Registration<Backbone, ResNet, ResNetOptions> kResNet{"ResNet",
+                                                            "residual network of 18 to 152 layers"};
+const Registration<Backbone, ResNeXt, ResNeXtOptions> kResNeXt{
+    "ResNeXt", "residual network with grouped 3x3 convolutions"};
 
 struct Architecture {
   int64_t depth;
@@ -43,7 +48,15 @@ struct BlockOptions {
   std::optional<DcnOptions> dcn = {};
   NormOptions norm_cfg;
   std::vector<ResNetPlugin> plugins = {};
+  int64_t groups = 1;         ///< Of a bottleneck's 3x3.
+  double relative_width = 1;  ///< Channels of a group, in planes, where there are several.
   bool first_of_stage = true;  ///< Its input may be an output of the backbone.
+
+  /// Channels inside a bottleneck.
+  int64_t width() const {
+    if (groups == 1) return planes;
+    return static_cast<int64_t>(std::floor(static_cast<double>(planes) * relative_width)) * groups;
+  }
 };
 
 /// A 1x1 convolution and norm on the shortcut, under "downsample.0" and "downsample.1".
@@ -128,13 +141,13 @@ class Bottleneck : public ResidualBlock {
 
   explicit Bottleneck(const BlockOptions& o)
       : conv1_(add<Conv2d>("conv1", Conv2dOptions{.in_channels = o.in_channels,
-                                                  .out_channels = o.planes,
+                                                  .out_channels = o.width(),
                                                   .stride = o.caffe ? o.stride : 1,
                                                   .bias = false})),
-        bn1_(add<BatchNorm2d>("bn1", o.planes, o.norm_cfg)),
+        bn1_(add<BatchNorm2d>("bn1", o.width(), o.norm_cfg)),
         conv2_(adopt("conv2", make_conv2(o))),
-        bn2_(add<BatchNorm2d>("bn2", o.planes, o.norm_cfg)),
-        conv3_(add<Conv2d>("conv3", Conv2dOptions{.in_channels = o.planes,
+        bn2_(add<BatchNorm2d>("bn2", o.width(), o.norm_cfg)),
+        conv3_(add<Conv2d>("conv3", Conv2dOptions{.in_channels = o.width(),
                                                   .out_channels = o.planes * kExpansion,
                                                   .bias = false})),
         bn3_(add<BatchNorm2d>("bn3", o.planes * kExpansion, o.norm_cfg)) {
@@ -142,7 +155,7 @@ class Bottleneck : public ResidualBlock {
       downsample_ = &add<Downsample>("downsample", o, o.planes * kExpansion);
     }
     residual_is_spare_ = downsample_ != nullptr || !o.first_of_stage;
-    for (const ResNetPlugin& plugin : o.plugins) add_plugin(plugin, o.planes);
+    for (const ResNetPlugin& plugin : o.plugins) add_plugin(plugin, o.planes, o.width());
   }
 
   Variable forward(const Variable& x) override {
@@ -168,12 +181,13 @@ class Bottleneck : public ResidualBlock {
   Plugins& after(Position position) { return plugins_[static_cast<size_t>(position)]; }
 
   static std::unique_ptr<ConvLayer> make_conv2(const BlockOptions& o) {
-    const Conv2dOptions options{.in_channels = o.planes,
-                                .out_channels = o.planes,
+    const Conv2dOptions options{.in_channels = o.width(),
+                                .out_channels = o.width(),
                                 .kernel_size = 3,
                                 .stride = o.caffe ? 1 : o.stride,
                                 .padding = o.dilation,
                                 .dilation = o.dilation,
+                                .groups = o.groups,
                                 .bias = false};
     if (!o.dcn) return make_conv({}, options);
     Config dcn = layer_config(o.dcn->type == DeformConvType::DCN ? "DCN" : "DCNv2");
@@ -181,7 +195,7 @@ class Bottleneck : public ResidualBlock {
     return make_conv(dcn, options);
   }
 
-  void add_plugin(const ResNetPlugin& plugin, int64_t planes) {
+  void add_plugin(const ResNetPlugin& plugin, int64_t planes, int64_t width) {
     Config cfg = plugin.cfg;
     std::string postfix;
     if (const Config* given = cfg.find("postfix")) {
@@ -189,7 +203,7 @@ class Bottleneck : public ResidualBlock {
       cfg.erase("postfix");
     }
     auto block =
-        make_block(cfg, plugin.position == Position::AfterConv3 ? planes * kExpansion : planes);
+        make_block(cfg, plugin.position == Position::AfterConv3 ? planes * kExpansion : width);
     const std::string name = block->abbreviation() + postfix;
     after(plugin.position).push(adopt(name, std::move(block)));
   }
@@ -207,7 +221,9 @@ class Bottleneck : public ResidualBlock {
 
 }  // namespace
 
-ResNet::ResNet(const ResNetOptions& options)
+ResNet::ResNet(const ResNetOptions& options) : ResNet(options, 1, 0) {}
+
+ResNet::ResNet(const ResNetOptions& options, int64_t groups, int64_t base_width)
     : options_(options),
       conv1_(add<Conv2d>(
           "conv1", Conv2dOptions{.in_channels = options.in_channels,
@@ -220,6 +236,7 @@ ResNet::ResNet(const ResNetOptions& options)
       bn1_(add<BatchNorm2d>("bn1", conv1_.options().out_channels, options.norm_cfg)) {
   const Architecture& architecture = architecture_of(options.depth);
   const auto stage_count = static_cast<size_t>(options.num_stages);
+  check_init_cfg(options.init_cfg);
   if (options.style != "pytorch" && options.style != "caffe") {
     fail<UsageError>("[resnet] style must be pytorch or caffe, got '", options.style, "'");
   }
@@ -261,7 +278,10 @@ ResNet::ResNet(const ResNetOptions& options)
                        .stride = options.strides[s],
                        .dilation = options.dilations[s],
                        .caffe = options.style == "caffe",
-                       .norm_cfg = options.norm_cfg};
+                       .norm_cfg = options.norm_cfg,
+                       .groups = groups,
+                       .relative_width = static_cast<double>(base_width) /
+                                         static_cast<double>(options.base_channels)};
     for (const ResNetPlugin& plugin : options.plugins) {
       if (plugin.stages.empty() || plugin.stages[s]) block.plugins.push_back(plugin);
     }
@@ -336,6 +356,7 @@ std::vector<Variable> ResNet::forward(const Variable& images) {
 }
 
 void ResNet::init_weights(Philox& random) {
+  if (init_by_config(*this, options_.init_cfg, random)) return;
   for (auto& [name, module] : named_modules()) {
     if (auto* conv = dynamic_cast<Conv2d*>(module)) {
       init::kaiming(conv->weight, 0, init::FanMode::Out, init::Distribution::Normal, random);
@@ -353,6 +374,20 @@ void ResNet::init_weights(Philox& random) {
   for (auto* stage : stages_) {
     for (ResidualBlock* block : *stage) init::constant(block->last_norm().weight, 0);
   }
+}
+
+ResNeXt::ResNeXt(const ResNeXtOptions& options)
+    : ResNet(checked(options), options.groups, options.base_width) {}
+
+const ResNetOptions& ResNeXt::checked(const ResNeXtOptions& options) {
+  if (!architecture_of(options.resnet.depth).bottleneck) {
+    fail<UsageError>("[resnext] depth must be 50, 101 or 152, got ", options.resnet.depth);
+  }
+  if (options.groups < 1 || options.base_width < 1) {
+    fail<UsageError>("[resnext] groups and base_width must be positive, got ", options.groups,
+                     " and ", options.base_width);
+  }
+  return options.resnet;
 }
 
 }  // namespace kestrel

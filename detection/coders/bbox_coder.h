@@ -9,6 +9,8 @@ namespace kestrel {
 /// What a head regresses in place of boxes. All tensors are (n, 4).
 class BBoxCoder {
  public:
+  static constexpr const char* kKind = "coder";
+
   virtual ~BBoxCoder() = default;
 
   /// The values to regress for boxes assigned to anchors.

@@ -6,7 +6,8 @@ namespace kestrel {
 namespace {
 
 const Registration<BBoxCoder, DeltaXYWHBBoxCoder, DeltaXYWHBBoxCoderOptions> kDeltaXYWHBBoxCoder{
-    "DeltaXYWHBBoxCoder"};
+    "DeltaXYWHBBoxCoder",
+    "offsets of the centre and logarithms of the size, relative to the anchor's"};
 
 }  // namespace
 

@@ -10,14 +10,15 @@ struct DeltaXYWHBBoxCoderOptions {
   std::array<double, 4> target_means = {0, 0, 0, 0};
   std::array<double, 4> target_stds = {1, 1, 1, 1};
   bool clip_border = true;
-  bool torchvision_clamp = false;  ///< Bounds dw and dh from above alone, as torchvision does.
+  bool torchvision_clamp = false;
 
   template <class V>
   void visit(V& v) {
-    v("target_means", target_means);
-    v("target_stds", target_stds);
-    v("clip_border", clip_border);
-    v("torchvision_clamp", torchvision_clamp);
+    v("target_means", target_means, "taken off the deltas");
+    v("target_stds", target_stds, "the deltas are divided by these");
+    v("clip_border", clip_border, "decoded boxes end at the image");
+    v("torchvision_clamp", torchvision_clamp,
+      "bounds dw and dh from above alone, as torchvision does");
   }
 };
 

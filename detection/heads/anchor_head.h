@@ -28,21 +28,21 @@ constexpr auto enum_names(LossAverage) {
 
 /// MMDetection's train_cfg of a dense head.
 struct AnchorTrainOptions {
-  Config assigner = {};         ///< Default: MaxIoUAssigner.
-  Config sampler = {};          ///< Default: PseudoSampler.
-  int64_t allowed_border = -1;  ///< -1: anchors may reach out of the image.
-  double pos_weight = -1;       ///< Classification weight of positives, where above 0.
-  bool debug = false;           ///< Without effect.
+  Config assigner = {};
+  Config sampler = {};
+  int64_t allowed_border = -1;
+  double pos_weight = -1;
+  bool debug = false;
   LossAverage loss_average = LossAverage::Batch;
 
   template <class V>
   void visit(V& v) {
-    v("assigner", assigner);
-    v("sampler", sampler);
-    v("allowed_border", allowed_border);
-    v("pos_weight", pos_weight);
-    v("debug", debug);
-    v("loss_average", loss_average);
+    v("assigner", assigner, "an assigner; null: MaxIoUAssigner");
+    v("sampler", sampler, "a sampler; null: PseudoSampler");
+    v("allowed_border", allowed_border, "-1: anchors may reach out of the image");
+    v("pos_weight", pos_weight, "classification weight of positives, where above 0");
+    v("debug", debug, "without effect");
+    v("loss_average", loss_average, "over what the losses are averaged");
   }
 };
 
@@ -61,14 +61,29 @@ struct AnchorHeadOptions {
 /// detections from the raw predictions. Subclasses have the layers.
 class AnchorHead : public DenseHead {
  public:
+  /// Raw predictions, one entry per level.
+  struct Outputs {
+    std::vector<Variable> cls_scores;  ///< (N, H, W, A * C) logits.
+    std::vector<Variable> bbox_preds;  ///< (N, H, W, A * 4) deltas.
+  };
+
   explicit AnchorHead(const AnchorHeadOptions& options);
 
-  using DenseHead::loss;
+  virtual Outputs forward(const std::vector<Variable>& levels) = 0;
   /// loss_cls and loss_bbox. An image without ground truths has negatives alone; without anchors
-  /// that count it adds nothing.
-  Losses loss(const HeadOutputs& outputs, const TargetTensors& targets) override;
-  std::vector<Detections> predict(const HeadOutputs& outputs, const std::vector<ImageMeta>& metas,
-                                  bool rescale) override;
+  /// that count it adds nothing. Reads the packed targets alone.
+  Losses loss(const Outputs& outputs, const TargetTensors& targets) const;
+  std::vector<Detections> predict(const Outputs& outputs, const std::vector<ImageMeta>& metas,
+                                  bool rescale) const;
+
+  Losses losses(const std::vector<Variable>& levels, const Targets& targets) override;
+  std::vector<Detections> predict(const std::vector<Variable>& levels,
+                                  const std::vector<ImageMeta>& metas, bool rescale,
+                                  PredictClock* clock) override;
+  std::vector<StageOutput> outputs(const std::vector<Variable>& levels) override;
+  std::vector<Candidates> candidates(const std::vector<Variable>& levels,
+                                     const std::vector<ImageMeta>& metas) override;
+  Detections suppress(const Candidates& candidates) const override;
 
   const AnchorGenerator& anchor_generator() const { return *anchor_generator_; }
   DenseTestOptions& test_cfg() { return options_.test_cfg; }
@@ -82,7 +97,10 @@ class AnchorHead : public DenseHead {
 
   RowTargets make_targets(const AnchorGrid& grid, const TargetTensors& targets) const;
   Variable bbox_loss(const Variable& pred, const RowTargets& targets) const;
-  std::vector<GridSize> check_outputs(const HeadOutputs& outputs, int64_t images) const;
+  std::vector<GridSize> check_outputs(const Outputs& outputs, int64_t images) const;
+  /// What is predicted for each image, level by level.
+  std::vector<std::vector<LevelPredictions>> by_image(const Outputs& outputs,
+                                                      const std::vector<ImageMeta>& metas) const;
 
   AnchorHeadOptions options_;
   std::unique_ptr<AnchorGenerator> anchor_generator_;

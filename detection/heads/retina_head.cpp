@@ -1,11 +1,13 @@
 #include <kestrel/detection/heads/retina_head.h>
 
+#include <kestrel/detection/init_cfg.h>
 #include <kestrel/layers/init.h>
 
 namespace kestrel {
 namespace {
 
-const Registration<DenseHead, RetinaHead, RetinaHeadOptions> kRetinaHead{"RetinaHead"};
+const Registration<DenseHead, RetinaHead, RetinaHeadOptions> kRetinaHead{
+    "RetinaHead", "two branches of convolutions over every level"};
 
 AnchorHeadOptions anchor_head_options(const RetinaHeadOptions& options) {
   Config anchors = options.anchor_generator;
@@ -33,6 +35,7 @@ Conv2dOptions predictor(int64_t in_channels, int64_t out_channels) {
 
 RetinaHead::RetinaHead(const RetinaHeadOptions& options)
     : AnchorHead(anchor_head_options(options)),
+      init_cfg_(options.init_cfg),
       cls_convs_(add<ModuleList<ConvModule>>("cls_convs")),
       reg_convs_(add<ModuleList<ConvModule>>("reg_convs")),
       retina_cls_(add<Conv2d>(
@@ -41,6 +44,7 @@ RetinaHead::RetinaHead(const RetinaHeadOptions& options)
                     num_anchors() * num_classes()))),
       retina_reg_(add<Conv2d>("retina_reg",
                               predictor(retina_cls_.options().in_channels, num_anchors() * 4))) {
+  check_init_cfg(init_cfg_);
   for (int64_t i = 0; i < options.stacked_convs; ++i) {
     const ConvModuleOptions conv{
         .in_channels = i == 0 ? options.in_channels : options.feat_channels,
@@ -53,8 +57,8 @@ RetinaHead::RetinaHead(const RetinaHeadOptions& options)
   }
 }
 
-HeadOutputs RetinaHead::forward(const std::vector<Variable>& levels) {
-  HeadOutputs outputs;
+AnchorHead::Outputs RetinaHead::forward(const std::vector<Variable>& levels) {
+  Outputs outputs;
   for (const Variable& level : levels) {
     Variable cls = level;
     for (ConvModule* conv : cls_convs_) cls = conv->forward(cls);
@@ -67,6 +71,7 @@ HeadOutputs RetinaHead::forward(const std::vector<Variable>& levels) {
 }
 
 void RetinaHead::init_weights(Philox& random) {
+  if (init_by_config(*this, init_cfg_, random)) return;
   const auto normal = [&](ConvLayer& conv) {
     init::normal(conv.weight, 0, 0.01, random);
     if (conv.bias) init::constant(conv.bias, 0);

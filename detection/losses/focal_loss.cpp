@@ -5,7 +5,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<ClassificationLoss, FocalLoss, FocalLossOptions> kFocalLoss{"FocalLoss"};
+const Registration<ClassificationLoss, FocalLoss, FocalLossOptions> kFocalLoss{
+    "FocalLoss", "cross entropy in which what is easy counts less"};
 
 }  // namespace
 

@@ -5,7 +5,7 @@
 namespace kestrel {
 
 struct FocalLossOptions {
-  bool use_sigmoid = true;  ///< Must be true.
+  bool use_sigmoid = true;
   double gamma = 2.0;
   double alpha = 0.25;
   Reduction reduction = Reduction::Mean;
@@ -13,11 +13,11 @@ struct FocalLossOptions {
 
   template <class V>
   void visit(V& v) {
-    v("use_sigmoid", use_sigmoid);
-    v("gamma", gamma);
-    v("alpha", alpha);
-    v("reduction", reduction);
-    v("loss_weight", loss_weight);
+    v("use_sigmoid", use_sigmoid, "must be true");
+    v("gamma", gamma, "how much less what is easy counts");
+    v("alpha", alpha, "weight of positives; that of negatives is 1 - alpha");
+    v("reduction", reduction, "over what the loss is summed up");
+    v("loss_weight", loss_weight, "factor of the loss");
   }
 };
 

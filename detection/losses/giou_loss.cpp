@@ -5,7 +5,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<RegressionLoss, GIoULoss, GIoULossOptions> kGIoULoss{"GIoULoss"};
+const Registration<RegressionLoss, GIoULoss, GIoULossOptions> kGIoULoss{"GIoULoss",
+                                                                        "1 - generalised IoU"};
 
 }  // namespace
 

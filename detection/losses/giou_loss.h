@@ -11,9 +11,9 @@ struct GIoULossOptions {
 
   template <class V>
   void visit(V& v) {
-    v("eps", eps);
-    v("reduction", reduction);
-    v("loss_weight", loss_weight);
+    v("eps", eps, "keeps a division from going by 0");
+    v("reduction", reduction, "over what the loss is summed up");
+    v("loss_weight", loss_weight, "factor of the loss");
   }
 };
 

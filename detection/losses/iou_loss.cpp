@@ -5,7 +5,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<RegressionLoss, IoULoss, IoULossOptions> kIoULoss{"IoULoss"};
+const Registration<RegressionLoss, IoULoss, IoULossOptions> kIoULoss{
+    "IoULoss", "the negative logarithm of the IoU"};
 
 }  // namespace
 

@@ -8,19 +8,19 @@
 namespace kestrel {
 
 struct IoULossOptions {
-  std::string mode = "log";  ///< "log", "linear" or "square".
-  bool linear = false;       ///< Older name of mode linear.
+  std::string mode = "log";
+  bool linear = false;
   double eps = 1e-6;
   Reduction reduction = Reduction::Mean;
   double loss_weight = 1.0;
 
   template <class V>
   void visit(V& v) {
-    v("mode", mode);
-    v("linear", linear);
-    v("eps", eps);
-    v("reduction", reduction);
-    v("loss_weight", loss_weight);
+    v("mode", mode, "\"log\", \"linear\" or \"square\"");
+    v("linear", linear, "older name of mode linear");
+    v("eps", eps, "keeps a division from going by 0");
+    v("reduction", reduction, "over what the loss is summed up");
+    v("loss_weight", loss_weight, "factor of the loss");
   }
 };
 

@@ -5,7 +5,7 @@
 namespace kestrel {
 namespace {
 
-const Registration<RegressionLoss, L1Loss, L1LossOptions> kL1Loss{"L1Loss"};
+const Registration<RegressionLoss, L1Loss, L1LossOptions> kL1Loss{"L1Loss", "absolute difference"};
 
 }  // namespace
 

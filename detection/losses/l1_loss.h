@@ -10,8 +10,8 @@ struct L1LossOptions {
 
   template <class V>
   void visit(V& v) {
-    v("reduction", reduction);
-    v("loss_weight", loss_weight);
+    v("reduction", reduction, "over what the loss is summed up");
+    v("loss_weight", loss_weight, "factor of the loss");
   }
 };
 

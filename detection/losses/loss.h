@@ -23,6 +23,8 @@ double loss_scale(const char* op, Reduction reduction, double loss_weight, bool 
 /// Loss of class logits.
 class ClassificationLoss {
  public:
+  static constexpr const char* kKind = "classification loss";
+
   virtual ~ClassificationLoss() = default;
   /// A scalar. logits hold n * C numbers in any shape; labels (n) int64, C for background and -1
   /// for ignored rows; weights (n) float32 or undefined. What the sum is divided by,
@@ -34,6 +36,8 @@ class ClassificationLoss {
 /// Loss of boxes or deltas.
 class RegressionLoss {
  public:
+  static constexpr const char* kKind = "regression loss";
+
   virtual ~RegressionLoss() = default;
   /// A scalar. pred and target (n, 4); weights (n) or undefined; avg_factor as above.
   virtual Variable forward(const Variable& pred, const Tensor& target, const Tensor& weights,

@@ -5,7 +5,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<RegressionLoss, SmoothL1Loss, SmoothL1LossOptions> kSmoothL1Loss{"SmoothL1Loss"};
+const Registration<RegressionLoss, SmoothL1Loss, SmoothL1LossOptions> kSmoothL1Loss{
+    "SmoothL1Loss", "absolute difference, quadratic where it is small"};
 
 }  // namespace
 

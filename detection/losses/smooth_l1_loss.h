@@ -5,15 +5,15 @@
 namespace kestrel {
 
 struct SmoothL1LossOptions {
-  double beta = 1.0;  ///< Where the quadratic part ends.
+  double beta = 1.0;
   Reduction reduction = Reduction::Mean;
   double loss_weight = 1.0;
 
   template <class V>
   void visit(V& v) {
-    v("beta", beta);
-    v("reduction", reduction);
-    v("loss_weight", loss_weight);
+    v("beta", beta, "where the quadratic part ends");
+    v("reduction", reduction, "over what the loss is summed up");
+    v("loss_weight", loss_weight, "factor of the loss");
   }
 };
 

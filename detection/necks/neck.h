@@ -9,6 +9,8 @@ namespace kestrel {
 /// Turns a backbone's feature maps into the pyramid that heads look at.
 class Neck : public Module {
  public:
+  static constexpr const char* kKind = "neck";
+
   virtual std::vector<Variable> forward(const std::vector<Variable>& inputs) = 0;
 };
 

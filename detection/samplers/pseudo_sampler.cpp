@@ -3,7 +3,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Sampler, PseudoSampler, PseudoSamplerOptions> kPseudoSampler{"PseudoSampler"};
+const Registration<Sampler, PseudoSampler, PseudoSamplerOptions> kPseudoSampler{
+    "PseudoSampler", "takes every anchor"};
 
 }  // namespace
 }  // namespace kestrel

@@ -29,7 +29,7 @@ LoadReport load_file(const std::filesystem::path& file, Module& module, const Lo
 std::filesystem::path load_pretrained(const Config& model_config, Module& model) {
   const Config* backbone = model_config.find("backbone");
   const Config* init = backbone ? backbone->find("init_cfg") : nullptr;
-  if (!init || init->is_null()) return {};
+  if (!init || !init->is_map() || !(init->at("type") == Config("Pretrained"))) return {};
   const Config& checkpoint = init->at("checkpoint");
   std::filesystem::path file = find_pretrained(checkpoint.as_string());
   if (file.empty()) {

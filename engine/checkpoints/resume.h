@@ -14,15 +14,15 @@ struct RunArguments {
   std::string device = "cpu";
   bool amp = false;
   bool overfit_batch = false;
-  std::string directory;  ///< Where the run began, to which relative paths of its config belong.
+  std::string directory;
 
   template <class V>
   void visit(V& v) {
-    v("seed", seed);
-    v("device", device);
-    v("amp", amp);
-    v("overfit_batch", overfit_batch);
-    v("directory", directory);
+    v("seed", seed, "equal seeds give equal weights");
+    v("device", device, "cpu, cuda or cuda:N");
+    v("amp", amp, "convolutions in bfloat16");
+    v("overfit_batch", overfit_batch, "the first batch alone");
+    v("directory", directory, "where the run was started: relative paths are from there");
   }
 };
 

@@ -11,20 +11,19 @@ namespace kestrel {
 
 /// MMDetection's checkpoint_config.
 struct CheckpointOptions {
-  int64_t interval = 1;  ///< Between checkpoints; the last epoch always has one.
-  bool by_epoch = true;  ///< interval counts epochs, else iterations.
-  /// How many epoch_N.safetensors (iter_N.safetensors) stay beside last.safetensors; -1: all.
+  int64_t interval = 1;
+  bool by_epoch = true;
   int64_t max_keep_ckpts = 0;
-  /// resume.safetensors is also written when so many minutes have passed since the last time; 0:
-  /// only with checkpoints.
   double resume_minutes = 10;
 
   template <class V>
   void visit(V& v) {
-    v("interval", interval);
-    v("by_epoch", by_epoch);
-    v("max_keep_ckpts", max_keep_ckpts);
-    v("resume_minutes", resume_minutes);
+    v("interval", interval, "between checkpoints; the last epoch always has one");
+    v("by_epoch", by_epoch, "interval counts epochs, else iterations");
+    v("max_keep_ckpts", max_keep_ckpts,
+      "how many epoch_N.safetensors stay beside last.safetensors; -1: all");
+    v("resume_minutes", resume_minutes,
+      "resume.safetensors is also written every so many minutes; 0: only with checkpoints");
   }
 };
 

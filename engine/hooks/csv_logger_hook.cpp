@@ -18,8 +18,9 @@ constexpr const char* kRows = "csv.rows";
 constexpr const char* kLosses = "csv.losses";
 constexpr const char* kSeconds = "csv.seconds";
 
-const bool kCsvRegistered =
-    register_hook("CsvLoggerHook", [](const Config& node, const HookContext& context) {
+const bool kCsvRegistered = register_hook<NoOptions>(
+    "CsvLoggerHook", "writes results.csv, a row per epoch",
+    [](const Config& node, const HookContext& context) {
       read_options<NoOptions>(node, {}, {"type"});
       return std::make_unique<CsvLoggerHook>(context.folder / "results.csv");
     });

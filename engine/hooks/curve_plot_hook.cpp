@@ -6,7 +6,8 @@
 namespace kestrel {
 namespace {
 
-const HookRegistration<CurvePlotHook, NoOptions> kCurves{"CurvePlotHook"};
+const HookRegistration<CurvePlotHook, NoOptions> kCurves{"CurvePlotHook",
+                                                         "draws the curves of the run"};
 
 }  // namespace
 

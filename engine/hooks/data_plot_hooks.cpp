@@ -10,8 +10,10 @@
 namespace kestrel {
 namespace {
 
-const HookRegistration<LabelStatisticsHook, NoOptions> kLabels{"LabelStatisticsHook"};
-const HookRegistration<TrainBatchHook, TrainBatchOptions> kTrainBatch{"TrainBatchHook"};
+const HookRegistration<LabelStatisticsHook, NoOptions> kLabels{
+    "LabelStatisticsHook", "draws where and how large the objects of the training data are"};
+const HookRegistration<TrainBatchHook, TrainBatchOptions> kTrainBatch{
+    "TrainBatchHook", "draws the first batches as the network gets them"};
 
 }  // namespace
 

@@ -25,7 +25,7 @@ struct TrainBatchOptions {
 
   template <class V>
   void visit(V& v) {
-    v("num_batches", num_batches);
+    v("num_batches", num_batches, "how many batches are drawn");
   }
 };
 

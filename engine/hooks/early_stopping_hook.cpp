@@ -13,7 +13,7 @@ namespace kestrel {
 namespace {
 
 const Registration<Hook, EarlyStoppingHook, EarlyStoppingOptions, Module&> kEarlyStopping{
-    "EarlyStoppingHook"};
+    "EarlyStoppingHook", "ends the run when a metric no longer improves"};
 
 constexpr const char* kBest = "early_stopping_best";
 constexpr const char* kWaited = "early_stopping_waited";

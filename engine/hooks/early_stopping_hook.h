@@ -8,15 +8,15 @@
 namespace kestrel {
 
 struct EarlyStoppingOptions {
-  int64_t patience = 10;         ///< Evaluations without improvement after which the run ends.
-  std::string monitor = "auto";  ///< The metric that counts; "auto": the first.
-  double min_delta = 0;          ///< An improvement is larger than that.
+  int64_t patience = 10;
+  std::string monitor = "auto";
+  double min_delta = 0;
 
   template <class V>
   void visit(V& v) {
-    v("patience", patience);
-    v("monitor", monitor);
-    v("min_delta", min_delta);
+    v("patience", patience, "evaluations without improvement after which the run ends");
+    v("monitor", monitor, "the metric that counts; \"auto\": the first");
+    v("min_delta", min_delta, "an improvement is larger than that");
   }
 };
 

@@ -6,7 +6,8 @@
 namespace kestrel {
 namespace {
 
-const Registration<Hook, FreezeHook, FreezeOptions, Module&> kFreeze{"FreezeHook"};
+const Registration<Hook, FreezeHook, FreezeOptions, Module&> kFreeze{
+    "FreezeHook", "keeps parts of the model from being trained"};
 
 }  // namespace
 

@@ -9,11 +9,11 @@
 namespace kestrel {
 
 struct FreezeOptions {
-  std::vector<std::string> modules = {};  ///< Such as backbone, neck.lateral_convs.
+  std::vector<std::string> modules = {};
 
   template <class V>
   void visit(V& v) {
-    v("modules", modules);
+    v("modules", modules, "such as backbone, neck.lateral_convs");
   }
 };
 

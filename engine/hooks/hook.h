@@ -25,6 +25,8 @@ enum class Priority {
 /// constructed with.
 class Hook {
  public:
+  static constexpr const char* kKind = "hook";
+
   virtual ~Hook() = default;
   virtual void before_run(Runner& /*runner*/) {}
   virtual void before_epoch(Runner& /*runner*/) {}

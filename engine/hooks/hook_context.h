@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <kestrel/data/datasets/dataset.h>
-#include <kestrel/detection/evaluation/coco_eval.h>
+#include <kestrel/detection/evaluation/evaluator.h>
 #include <kestrel/engine/detection_task.h>
 #include <kestrel/engine/hooks/drawing_budget.h>
 #include <kestrel/engine/hooks/hook.h>
@@ -17,8 +17,8 @@ namespace kestrel {
 
 /// What the last evaluation of a run found.
 struct Evaluation {
-  std::vector<CocoEvalDetection> detections;
-  CocoEvalResult result;
+  std::vector<ImageDetections> detections;
+  EvalReport report;
 };
 
 /// What a run offers to the hooks that a config names. In a run every pointer is set, and what it
@@ -31,7 +31,7 @@ struct HookContext {
   const Dataset* train = nullptr;
   const Dataset* val = nullptr;
   Config train_config{};                   ///< data.train, for its transforms.
-  const CocoEvalTruths* truths = nullptr;  ///< Of val.
+  const EvalTruths* truths = nullptr;      ///< Of val.
   const Evaluation* evaluation = nullptr;  ///< Renewed by every evaluation of val.
   std::shared_ptr<DrawingBudget> budget = std::make_shared<DrawingBudget>();
 };
@@ -45,14 +45,17 @@ using HookRegistration = Registration<Hook, Class, Options, const HookContext&>;
 
 /// For a hook that is constructed otherwise:
 ///
-///   const bool kText = register_hook("TextLoggerHook", [](const Config& node,
-///                                                         const HookContext& context) { ... });
-template <class F>
-bool register_hook(const std::string& name, F make) {
+///   const bool kText = register_hook<TextLoggerOptions>(
+///       "TextLoggerHook", "one line every so many iterations",
+///       [](const Config& node, const HookContext& context) { ... });
+template <class Options, class F>
+bool register_hook(const std::string& name, const std::string& summary, F make) {
   Registry<Hook, const HookContext&>::instance().add(
-      name, [make](const Config& node, const HookContext& context) -> std::unique_ptr<Hook> {
+      name,
+      [make](const Config& node, const HookContext& context) -> std::unique_ptr<Hook> {
         return make(node, context);
-      });
+      },
+      summary, describe_options<Options>);
   return true;
 }
 

@@ -9,7 +9,8 @@
 namespace kestrel {
 namespace {
 
-const HookRegistration<JsonLoggerHook, LoggerOptions> kJson{"JsonLoggerHook"};
+const HookRegistration<JsonLoggerHook, LoggerOptions> kJson{"JsonLoggerHook",
+                                                            "writes metrics.jsonl"};
 
 /// Whether a record was written before the place at which a run begins.
 bool is_before(const HistoryRecord& record, const Runner& runner) {

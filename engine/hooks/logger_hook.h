@@ -10,11 +10,11 @@
 namespace kestrel {
 
 struct LoggerOptions {
-  std::optional<int64_t> interval = {};  ///< Iterations between records; log_config's where absent.
+  std::optional<int64_t> interval = {};
 
   template <class V>
   void visit(V& v) {
-    v("interval", interval);
+    v("interval", interval, "iterations between records; null: that of log_config");
   }
 };
 

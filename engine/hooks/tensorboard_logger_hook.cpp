@@ -5,7 +5,8 @@
 namespace kestrel {
 namespace {
 
-const HookRegistration<TensorboardLoggerHook, LoggerOptions> kTensorboard{"TensorboardLoggerHook"};
+const HookRegistration<TensorboardLoggerHook, LoggerOptions> kTensorboard{
+    "TensorboardLoggerHook", "writes events for TensorBoard"};
 
 void remove_event_files(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;

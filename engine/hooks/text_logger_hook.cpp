@@ -14,8 +14,9 @@
 namespace kestrel {
 namespace {
 
-const bool kTextRegistered =
-    register_hook("TextLoggerHook", [](const Config& node, const HookContext& context) {
+const bool kTextRegistered = register_hook<TextLoggerOptions>(
+    "TextLoggerHook", "a line of text every so many iterations",
+    [](const Config& node, const HookContext& context) {
       const TextLoggerOptions defaults{.interval = context.log_interval};
       return std::make_unique<TextLoggerHook>(
           context.log, read_options<TextLoggerOptions>(node, defaults, {"type"}));

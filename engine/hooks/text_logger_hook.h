@@ -17,11 +17,11 @@ struct LogSink {
 };
 
 struct TextLoggerOptions {
-  int64_t interval = 50;  ///< Iterations between lines.
+  int64_t interval = 50;
 
   template <class V>
   void visit(V& v) {
-    v("interval", interval);
+    v("interval", interval, "iterations between lines");
   }
 };
 

@@ -12,15 +12,15 @@
 namespace kestrel {
 
 struct ValBatchOptions {
-  int64_t num_batches = 2;  ///< Sheets of each kind.
-  int64_t batch_size = 12;  ///< Images on a sheet.
-  double min_score = 0.3;   ///< Detections that are shown.
+  int64_t num_batches = 2;
+  int64_t batch_size = 12;
+  double min_score = 0.3;
 
   template <class V>
   void visit(V& v) {
-    v("num_batches", num_batches);
-    v("batch_size", batch_size);
-    v("min_score", min_score);
+    v("num_batches", num_batches, "sheets of each kind");
+    v("batch_size", batch_size, "images on a sheet");
+    v("min_score", min_score, "detections that are shown");
   }
 };
 

@@ -17,6 +17,21 @@ constexpr int64_t kPanel = 2 * kLanes;
 constexpr int kMaxRows = kLanes == 16 ? 14 : 6;
 constexpr int64_t kCacheLine = 16;  // in floats
 
+/// Puts sums into c, or adds them to it, and clears them.
+template <int kRows, int kVectors>
+HWY_INLINE void AddTo(float* c, int64_t ldc, bool accumulate, FloatVector (&sum)[kRows][kVectors]) {
+  const FloatTag d;
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      float* to = c + r * ldc + v * kLanes;
+      hn::StoreU(accumulate ? hn::Add(hn::LoadU(d, to), sum[r][v]) : sum[r][v], d, to);
+      sum[r][v] = hn::Zero(d);
+    }
+  }
+}
+
 template <int kRows, int kVectors>
 HWY_NOINLINE void MultiplyTile(int64_t depth, const float* HWY_RESTRICT a, int64_t a_block,
                                const float* HWY_RESTRICT b, float* HWY_RESTRICT c, int64_t ldc,
@@ -27,10 +42,14 @@ HWY_NOINLINE void MultiplyTile(int64_t depth, const float* HWY_RESTRICT a, int64
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
-      sum[r][v] = accumulate ? hn::LoadU(d, c + r * ldc + v * kLanes) : hn::Zero(d);
+      sum[r][v] = hn::Zero(d);
     }
   }
   for (int64_t block = 0; block < depth; block += kDepthBlock) {
+    if (block > 0 && block % kSumDepth == 0) {
+      AddTo(c, ldc, accumulate, sum);
+      accumulate = true;
+    }
     for (int64_t line = 0; line < ahead_step; line += kCacheLine) {
       __builtin_prefetch(ahead + line, 0, 2);
     }
@@ -52,11 +71,7 @@ HWY_NOINLINE void MultiplyTile(int64_t depth, const float* HWY_RESTRICT a, int64
     }
     a += a_block;
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(sum[r][v], d, c + r * ldc + v * kLanes);
-  }
+  AddTo(c, ldc, accumulate, sum);
 }
 
 template <int kRows, int kVectors>

@@ -28,6 +28,10 @@ struct TileStore {
   float lower;  ///< values below become this: 0 for ReLU, -inf for none.
 };
 
+/// GemmKernels::multiply adds so many products, and then these sums: the rounding of one long sum
+/// grows with its length. Callers that split the depth do so at multiples of it.
+inline constexpr int64_t kSumDepth = 128;
+
 /// The inner loops of matrix products, compiled for several instruction sets. All sums are float32
 /// and are formed in the order of the depth, whatever the blocking.
 struct GemmKernels {

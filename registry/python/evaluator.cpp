@@ -1,7 +1,6 @@
 #include <kestrel/registry/python/evaluator.h>
 
 #include <algorithm>
-#include <ranges>
 #include <unordered_set>
 
 #include <kestrel/registry/nearest_name.h>
@@ -115,19 +114,24 @@ Value Evaluator::evaluate(const Expression& e) {
       return comprehension(e);
     case Expression::Kind::Unpacked:
     case Expression::Kind::UnpackedDict:
+    case Expression::Kind::Loop:
+    case Expression::Kind::Argument:
     case Expression::Kind::Missing:
       break;
   }
   heap_.source().fail(e.line, "'*' has to stand in a list, a tuple or a call");
 }
 
-Value Evaluator::name(const Expression& e) const {
-  for (const Scope& scope : std::views::reverse(scopes_)) {
-    for (const auto& [known, value] : scope) {
+Value Evaluator::name(const Expression& e) {
+  for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
+    for (const auto& [known, value] : *scope) {
       if (known == e.text) return value;
     }
   }
-  if (const Value* value = names_.find(e.text)) return *value;
+  if (const Value* value = names_.find(e.text)) {
+    used_.insert(e.text);
+    return *value;
+  }
   if (is_function(e.text)) {
     heap_.source().refuse(e.line, "the function '" + e.text + "' as a value");
   }
@@ -208,7 +212,7 @@ Value Evaluator::formatted(const Expression& e) {
 
 Value Evaluator::comprehension(const Expression& e) {
   // The first loop's values do not see the names of the loops.
-  const Value values = evaluate(e.loops[0].values);
+  const Value values = evaluate(e.loops[0].parts[1]);
   const bool makes_dict = e.kind == Expression::Kind::DictOf;
   const Value into = makes_dict ? heap_.dict(e.line) : Value{};
   Items items;
@@ -222,15 +226,15 @@ Value Evaluator::comprehension(const Expression& e) {
 
 void Evaluator::loop(const Expression& e, size_t index, const Value& values, Items& items,
                      const Value& into) {
-  const Expression::Loop& loop = e.loops[index];
-  for (const Value& value : iterate(heap_, loop.target.line, values)) {
-    assign(loop.target, value, &scopes_.back());
-    const bool taken = std::ranges::all_of(loop.conditions, [&](const Expression& condition) {
-      return is_true(heap_.source(), evaluate(condition));
-    });
+  const std::vector<Expression>& parts = e.loops[index].parts;
+  for (const Value& value : iterate(heap_, parts[0].line, values)) {
+    assign(parts[0], value, &scopes_.back());
+    const bool taken = std::all_of(
+        parts.begin() + 2, parts.end(),
+        [&](const Expression& condition) { return is_true(heap_.source(), evaluate(condition)); });
     if (!taken) continue;
     if (index + 1 < e.loops.size()) {
-      this->loop(e, index + 1, evaluate(e.loops[index + 1].values), items, into);
+      this->loop(e, index + 1, evaluate(e.loops[index + 1].parts[1]), items, into);
     } else if (e.kind == Expression::Kind::DictOf) {
       const Value key = evaluate(e.parts[0]);
       heap_.set(into, key, evaluate(e.parts[1]));
@@ -263,8 +267,8 @@ CallArguments Evaluator::arguments(const Expression& e) {
     arguments.named.emplace_back(name, value);
     arguments.named.back().second.line = line;
   };
-  for (const Expression::Argument& argument : e.arguments) {
-    const Expression& value = argument.value;
+  for (const Expression& argument : e.arguments) {
+    const Expression& value = argument.parts[0];
     if (value.kind == Expression::Kind::Unpacked) {
       for (const Value& item : iterate(heap_, value.line, evaluate(value.parts[0])))
         arguments.positional.push_back(item);
@@ -279,8 +283,8 @@ CallArguments Evaluator::arguments(const Expression& e) {
         }
         add(entry.key.text(), entry.value, entry.value.line);
       }
-    } else if (!argument.name.empty()) {
-      add(argument.name, evaluate(value), argument.line);
+    } else if (!argument.text.empty()) {
+      add(argument.text, evaluate(value), argument.line);
     } else {
       arguments.positional.push_back(evaluate(value));
     }

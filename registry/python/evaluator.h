@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -18,12 +19,14 @@ class Evaluator {
   void run(const std::vector<Statement>& statements);
   /// The names that the file has given values, in their order.
   const Dict& names() const { return names_; }
+  /// Those of them whose values were used.
+  const std::unordered_set<std::string>& used() const { return used_; }
 
  private:
   using Scope = std::vector<std::pair<std::string, Value>>;
 
   Value evaluate(const Expression& e);
-  Value name(const Expression& e) const;
+  Value name(const Expression& e);
   Value chain(const Expression& e);
   Value comparison(const Expression& e);
   Value either(const Expression& e);
@@ -40,6 +43,7 @@ class Evaluator {
 
   Heap& heap_;
   Dict names_;
+  std::unordered_set<std::string> used_;
   std::vector<Scope> scopes_;  // the loops of comprehensions, from the outermost
 };
 

@@ -22,6 +22,7 @@ class Parser {
 
  private:
   class Nesting;
+  static constexpr int kMaxNesting = 100;
 
   void advance() { token_ = lexer_.next(); }
   bool take(std::string_view op);
@@ -51,7 +52,7 @@ class Parser {
   Expression braces();
   Expression item(Expression of);
   void arguments(Expression& call);
-  std::vector<Expression::Loop> loops();
+  std::vector<Expression> loops();
   Expression loop_target();
   bool at_loop() const { return token_.is_name("for") || token_.is_name("async"); }
   Expression make(Expression::Kind kind) const { return {.kind = kind, .line = token_.line}; }
@@ -60,6 +61,22 @@ class Parser {
   Lexer lexer_;
   Token token_;
   int depth_;
+};
+
+// Counts how deep the parser is in an expression.
+class Parser::Nesting {
+ public:
+  explicit Nesting(Parser& parser) : depth_(parser.depth_) {
+    if (++depth_ > Parser::kMaxNesting) {
+      parser.source_.fail(parser.token_.line, "this is nested too deeply");
+    }
+  }
+  ~Nesting() { --depth_; }
+  Nesting(const Nesting&) = delete;
+  Nesting& operator=(const Nesting&) = delete;
+
+ private:
+  int& depth_;
 };
 
 }  // namespace kestrel::python

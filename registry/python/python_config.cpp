@@ -159,6 +159,7 @@ Config read_config(std::string_view text, const std::string& name) {
     if (!key.starts_with("__")) settings.set(key, entry.key, entry.value);
   }
   Config config = TreeBuilder(source).build(settings, 1, 0);
+  for (const std::string& used : evaluator.used()) ConfigLoader::mark_variable(config, used);
   ConfigLoader::finish(config, source.name);
   return config;
 }

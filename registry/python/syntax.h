@@ -35,11 +35,10 @@ struct Expression {
     Generator,     ///< (`parts[0]` for `loops`)
     Unpacked,      ///< *`parts[0]`
     UnpackedDict,  ///< **`parts[0]`
+    Loop,          ///< for `parts[0]` in `parts[1]` if `parts[2]` if ...
+    Argument,      ///< `parts[0]` as the argument `text`, if it has a name.
     Missing
   };
-  struct Loop;
-  struct Argument;
-
   Kind kind = Kind::Missing;
   int line = 0;
   int64_t integer = 0;
@@ -47,22 +46,8 @@ struct Expression {
   std::string text = {};
   std::vector<std::string> operators = {};
   std::vector<Expression> parts = {};
-  std::vector<Loop> loops = {};
-  std::vector<Argument> arguments = {};
-};
-
-/// An argument of a call: with its name, if it has one.
-struct Expression::Argument {
-  std::string name = {};
-  int line = 0;
-  Expression value = {};
-};
-
-/// for `target` in `values` if `conditions`
-struct Expression::Loop {
-  Expression target = {};
-  Expression values = {};
-  std::vector<Expression> conditions = {};
+  std::vector<Expression> loops = {};
+  std::vector<Expression> arguments = {};
 };
 
 /// `targets[0]` = `targets[1]` = ... = `value`; without targets, an expression by itself.

@@ -142,7 +142,7 @@ TEST(CheckParts, APartThatCannotBeUsedIsAProblem) {
   EXPECT_TRUE(contains(found.texts, "test: 'images/nowhere' is not there"));
   tree.dir.write("labels/val/a.txt", "");
   EXPECT_EQ(tree.check().problems, 2);  // nothing to find in val
-  EXPECT_TRUE(contains(tree.check().texts, "empty images are background in training"));
+  EXPECT_TRUE(contains(tree.check().texts, "in training background (filter_empty_gt: false)"));
 }
 
 TEST(CheckParts, ClassesAreThoseOfTheFirst) {
@@ -161,7 +161,7 @@ TEST(CheckParts, ClassesAreThoseOfTheFirst) {
   check_parts(dir.path().string(), {Split::Train, Split::Val}, {},
               [&](const PartReport& part) { problems += part.problems(); });
   EXPECT_EQ(problems, 0);
-  EXPECT_TRUE(warnings.has({"val.json has no class 'c0'", "'c0' and 'C0' differ in their case"}));
+  EXPECT_TRUE(warnings.has({"val.json: has no class 'c0'", "'c0' and 'C0' differ in their case"}));
 }
 
 }  // namespace

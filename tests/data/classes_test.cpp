@@ -81,7 +81,7 @@ TEST(ClassesByName, ACategoryMoreAtTheFront) {
   EXPECT_EQ(d.class_names(), (Names{"c0", "c1"}));
   EXPECT_EQ(d.annotations(0).size(), 2u);
   expect_names(d, file);
-  EXPECT_TRUE(warnings.has({"val.json also has the class 'other'", "not among the 2 classes"}));
+  EXPECT_TRUE(warnings.has({"val.json: also has the class 'other'", "not among the 2 classes"}));
 }
 
 TEST(ClassesByName, ASubsetIsListed) {
@@ -95,7 +95,7 @@ TEST(ClassesByName, ASubsetIsListed) {
   EXPECT_EQ(d.category_id(2), 3);
   EXPECT_FALSE(d.has_class(0));
   EXPECT_TRUE(d.has_class(2));
-  EXPECT_TRUE(warnings.has({"val.json has none of the 2 classes 'c0', 'c1'; there are 'c2'"}));
+  EXPECT_TRUE(warnings.has({"val.json: has none of the 2 classes 'c0', 'c1'; there are 'c2'"}));
   // What the file lacks has ids of its own, and results leave it out.
   EXPECT_NE(d.category_id(0), d.category_id(1));
   for (const int64_t label : {0, 1}) EXPECT_NE(d.category_id(label), 3);
@@ -123,7 +123,7 @@ TEST(ClassesByName, NamesThatDifferInCaseAreToldOf) {
   const CocoDataset d = tree.open(file_with({{1, "C0"}, {2, "c1"}}), {"c0", "c1"});
   EXPECT_EQ(d.annotations(0).size(), 1u);
   EXPECT_TRUE(warnings.has(
-      {"val.json has no class 'c0'; there are 'C0', 'c1'", "'c0' and 'C0' differ in their case"}));
+      {"val.json: has no class 'c0'; there are 'C0', 'c1'", "'c0' and 'C0' differ in their case"}));
   EXPECT_TRUE(warnings.has({"also has the class 'C0'"}));
 }
 
@@ -171,7 +171,7 @@ TEST(ClassesByName, ANameThatIsListedTwiceIsOneClass) {
   EXPECT_EQ(d.annotations(0)[1].label, 0);
   EXPECT_EQ(d.annotations(0)[2].label, 1);
   EXPECT_EQ(d.category_id(1), 2);
-  EXPECT_TRUE(warnings.has({"val.json lists the class 'c0' more than once; taken as one"}));
+  EXPECT_TRUE(warnings.has({"val.json: lists the class 'c0' more than once; taken as one"}));
 }
 
 TEST(ClassesByName, PartsThatAreJoinedMayListThemInAnyOrder) {
@@ -225,8 +225,8 @@ TEST(ClassesByName, VocsLists) {
   EXPECT_EQ(d->class_names(), (Names{"c2", "c1", "c0"}));
   ASSERT_EQ(d->annotations(0).size(), 2u);
   EXPECT_EQ(d->annotations(0)[0].label, 1);
-  EXPECT_TRUE(warnings.has({"val.txt has no class 'c2'", "'c2' and 'C2' differ in their case"}));
-  EXPECT_TRUE(warnings.has({"val.txt also has the class 'C2'"}));
+  EXPECT_TRUE(warnings.has({"val.txt: has no class 'c2'", "'c2' and 'C2' differ in their case"}));
+  EXPECT_TRUE(warnings.has({"val.txt: also has the class 'C2'"}));
   EXPECT_TRUE(contains(error_of<DataError>([&] {
                          open({"x", "y"});
                        }),
@@ -247,8 +247,8 @@ TEST(ClassesByName, YolosNames) {
   ASSERT_EQ(d->annotations(0).size(), 2u);
   EXPECT_EQ(d->annotations(0)[0].label, 0);
   EXPECT_EQ(d->annotations(0)[1].label, 1);
-  EXPECT_TRUE(warnings.has({"data.yaml has no class 'c3'"}));
-  EXPECT_TRUE(warnings.has({"data.yaml also has the class 'c2'"}));
+  EXPECT_TRUE(warnings.has({"data.yaml: has no class 'c3'"}));
+  EXPECT_TRUE(warnings.has({"data.yaml: also has the class 'c2'"}));
   EXPECT_TRUE(
       contains(error_of<DataError>([&] { open({"C0"}); }), "'C0' and 'c0' differ in their case"));
 }

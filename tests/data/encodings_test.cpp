@@ -119,6 +119,16 @@ TEST(Encodings, ClassNamesAreAlwaysUtf8) {
   EXPECT_TRUE(contains(why, "bad.xml: the name of a class cannot be read: line 3")) << why;
 }
 
+TEST(Encodings, WhereNoClassCanBeReadTheReasonIsSaid) {
+  const VocPair tree;
+  tree.dir.write("Annotations/good.xml", xml_named("caf\xE9"));
+  const std::string why = error_of<DataError>([&] { tree.open("good\n"); });
+  EXPECT_TRUE(contains(why,
+                       "no object of the 1 annotations has a class; 1 cannot be read, the first "
+                       "is good.xml: the name of a class cannot be read: line 3"))
+      << why;
+}
+
 TEST(Encodings, ListsMayBeginWithAByteOrderMark) {
   const VocPair tree;
   tree.dir.write("Annotations/two.xml", xml_named("cat"));

@@ -51,7 +51,8 @@ TEST(ImageFormats, OrientationBehindManyPixelsCountsForTheSize) {
   const auto png = encode_png(noise);
   ASSERT_GT(png.size(), size_t{100} << 10);
   std::string text(reinterpret_cast<const char*>(png.data()), png.size());
-  for (const auto& entry : test::golden("image_formats.json").at("decode")) {
+  const auto cases = test::golden("image_formats.json").at("decode");
+  for (const auto& entry : cases) {
     if (entry.at("name") != "orientation6.last.png") continue;
     const auto file = test::from_base64(entry.at("file").get<std::string>());
     const std::string turned(reinterpret_cast<const char*>(file.data()), file.size());
@@ -64,7 +65,8 @@ TEST(ImageFormats, OrientationBehindManyPixelsCountsForTheSize) {
 }
 
 TEST(ImageFormats, CutAndDamagedFilesAreErrorsOrPictures) {
-  for (const auto& entry : test::golden("image_formats.json").at("decode")) {
+  const auto cases = test::golden("image_formats.json").at("decode");
+  for (const auto& entry : cases) {
     const auto name = entry.at("name").get<std::string>();
     const auto file = test::from_base64(entry.at("file").get<std::string>());
     const auto attempt = [&](const std::vector<std::byte>& bytes) {

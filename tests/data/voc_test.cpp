@@ -93,7 +93,7 @@ TEST(Voc, AClassWithoutObjectsIsToldOf) {
   const VocTree tree;
   const Warnings warnings;
   EXPECT_EQ(tree.open({.classes = {"wbc", "wcb"}}).num_classes(), 2);
-  EXPECT_TRUE(warnings.has({"train.txt has no class 'wcb'; there are 'wbc', 'rbc'"}));
+  EXPECT_TRUE(warnings.has({"train.txt: has no class 'wcb'; there are 'wbc', 'rbc'"}));
 }
 
 TEST(Voc, NothingToTrainOnIsAnError) {

@@ -8,11 +8,14 @@
 #include <string>
 #include <vector>
 
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include <kestrel/detection/detectors/base_detector.h>
 #include <kestrel/engine/detection_task.h>
 #include <kestrel/engine/diagnosis/diagnosis.h>
+#include <kestrel/engine/run_config.h>
 #include <kestrel/engine/tools/batch_size.h>
 #include <kestrel/engine/train.h>
 #include <kestrel/inference/detector.h>
@@ -22,6 +25,7 @@
 #include <kestrel/tensor/random.h>
 #include <kestrel/tensor/safetensors.h>
 
+#include "../support/error_of.h"
 #include "tiny_retinanet.h"
 
 namespace kestrel {
@@ -327,6 +331,25 @@ TEST_F(TrainTest, WrongNumberOfClassesIsNamed) {
     EXPECT_NE(std::string(error.what()).find("num_classes"), std::string::npos) << error.what();
     EXPECT_NE(std::string(error.what()).find("6 classes"), std::string::npos) << error.what();
   }
+}
+
+TEST(RunConfig, LeavesOutWhatMMDetectionsFilesHoldBesides) {
+  const std::filesystem::path file =
+      std::filesystem::temp_directory_path() / (std::to_string(::getpid()) + "_run_config.py");
+  const auto load = [&](const std::string& text) {
+    std::ofstream(file) << text;
+    return without_variables(Config::load(file));
+  };
+  EXPECT_EQ(
+      load("root = 'x'\ndata = dict(samples_per_gpu=3)\nmodel = dict(root=root, data=data)\n"
+           "dist_params = dict(backend='nccl')\nworkflow = [('train', 1)]\n"
+           "auto_scale_lr = dict(enable=False, base_batch_size=16)\noptimzer = dict()\n"),
+      Config::parse("{data: {samples_per_gpu: 3}, model: {root: x, data: {samples_per_gpu: 3}}, "
+                    "optimzer: {}}"));
+  EXPECT_EQ(test::error_of<UsageError>([&] { load("workflow = [('train', 1), ('val', 1)]\n"); }),
+            file.string() + ":1: workflow: only [('train', 1)] is supported");
+  EXPECT_THROW(load("auto_scale_lr = dict(enable=True)\n"), UsageError);
+  std::filesystem::remove(file);
 }
 
 TEST_F(TrainTest, UnknownKeyIsRefusedWithTheNearestName) {

@@ -114,6 +114,19 @@ TEST_F(Validation, WithoutAnObjectWarnsAndChoosesNothing) {
   EXPECT_EQ(summary.position.epoch, 3) << "patience ended it";
 }
 
+TEST_F(Validation, OfCrowdsAloneWarnsToo) {
+  const Config config = this->config();
+  std::ifstream in(annotations());
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  for (size_t at = text.find("\"iscrowd\""); at != text.npos;
+       at = text.find("\"iscrowd\"", at + 1)) {
+    text[text.find('0', at)] = '1';
+  }
+  std::ofstream(annotations()) << text;
+  train_detector(config, {.out = folder_ / "run"});
+  EXPECT_TRUE(contains(warnings_, "has no object that counts, only crowds")) << warnings_;
+}
+
 TEST(SaysNothing, MinusOneIsNoScore) {
   EXPECT_TRUE(says_nothing("ap", -1));
   EXPECT_TRUE(says_nothing("ap", std::nan("")));

@@ -171,13 +171,14 @@ TEST_F(Moments, FolderRemoved) {
     const fs::path away = folder_ / "away";
     std::error_code error;
     fs::rename(folder_ / "removed", away, error);  // at once, as a file manager does
+    const bool over = bytes_of(away / "train.log").find(" done in ") != std::string::npos;
     fs::remove_all(away, error);
     const int code = child.wait();
     // Where something could not be put back into its place, it says so.
     if (code != 0) {
       EXPECT_FALSE(child.errors().empty());
       EXPECT_TRUE(code > 0 && code < 10) << code;
-    } else {
+    } else if (!over) {
       EXPECT_NO_THROW(read_safetensors(folder_ / "removed/weights/last.safetensors"));
     }
     expect_whole_files("removed");

@@ -253,5 +253,29 @@ TEST_F(Sources, ARunGoesOnFromAnotherFolder) {
   EXPECT_TRUE(fs::is_empty(folder_ / "other") || !fs::exists(folder_ / "other/runs"));
 }
 
+TEST_F(Sources, ConvertSaysWhatItTookAndWhetherTheResultRuns) {
+  make_model();
+  const Config whole = Config::load(folder_ / "tiny.yaml");
+  Config model_alone = Config::map();
+  model_alone.set("model", whole.at("model"));
+  std::ofstream(folder_ / "alone.yaml") << model_alone.to_yaml();
+  expect_refused({"convert", "model.safetensors", "a.safetensors", "--config", "alone.yaml"},
+                 "detect and test cannot run what alone.yaml describes");
+  const Finished runs =
+      kestrel({"convert", "model.safetensors", "a.safetensors", "--config", "tiny.yaml"});
+  EXPECT_EQ(runs.code, 0) << runs.errors;
+  EXPECT_EQ(kestrel({"detect", "--weights", "a.safetensors", "pics", "--out", "found"}).code, 0);
+
+  fs::copy_file(fs::path(KESTREL_TEST_DIR) / "golden/data/pth/2_beside.pth", folder_ / "sets.pth");
+  expect_refused({"convert", "sets.pth", "b.safetensors"},
+                 "dicts of tensors: 'net' (2), 'ema.module' (2)", 4);
+  expect_refused({"train", "tiny.yaml", "--weights", "sets.pth", "--key", "nix"},
+                 "has no key 'nix'", 4);
+  expect_refused({"train", "tiny.yaml", "--key", "ema"}, "--key requires --weights");
+  const Finished chosen = kestrel({"convert", "sets.pth", "b.safetensors", "--key", "ema.module"});
+  EXPECT_EQ(chosen.code, 0) << chosen.errors;
+  EXPECT_TRUE(contains(chosen.output, "2 tensors")) << chosen.output;
+}
+
 }  // namespace
 }  // namespace kestrel::test

@@ -58,6 +58,8 @@ OpCase binary(const std::string& name, Binary f, PlainBinary reference, bool pos
     return Arrays{broadcast_reference(in[0], in[1], reference)};
   };
   for (const auto& [a, b] : kPairs) {
+    // All functions go through the same loops: one does.
+    if (name != "multiply" && broadcast_shape("test", a, b).numel() > 10000) continue;
     op.configs.push_back({.name = to_string(a) + "_and_" + to_string(b),
                           .inputs = {{.name = "a", .shape = a, .positive = positive},
                                      {.name = "b", .shape = b, .positive = positive}},
@@ -116,9 +118,9 @@ OpCase make_multiply() {
 OpCase make_divide() {
   OpCase op = binary(
       "divide", autograd::divide, [](double a, double b) { return a / b; }, true);
-  // Divisors of 0.1 and more: quotients up to 40, gradients up to 400, of which 371 are added.
+  // Divisors of 0.1 and more: quotients up to 40, gradients up to 400, a dozen of which are added.
   op.float32 = {1e-3, 1e-5};
-  op.bfloat16 = {5, 3e-2};
+  op.bfloat16 = {2, 3e-2};
   op.gradcheck_tolerance = 1e-4;
   return op;
 }

@@ -264,6 +264,19 @@ TEST_F(PythonConfigFiles, TheFolderOfTheFileIsAbsolute) {
   EXPECT_EQ(config.at("work").as_string(), fs::canonical(folder_).string() + "/work");
 }
 
+// MMDetection's files have names that only serve to write the file: whoever reads the settings can
+// tell them from mistakes.
+TEST_F(PythonConfigFiles, NamesThatTheFileUsesItselfAreVariables) {
+  write("base.py", "scale = (1, 2)\ndata = dict(scale=scale)\nlr = 1\n");
+  const std::string file = write(
+      "c.py", "_base_ = 'base.py'\nscale = (3, 4)\nroot = 'x'\nnames = [root for i in '1']\n");
+  const Config config = Config::load(file);
+  EXPECT_TRUE(config.at("scale").is_variable());
+  EXPECT_EQ(config.at("scale"), Config::parse("[3, 4]"));
+  EXPECT_TRUE(config.at("root").is_variable());
+  for (const char* name : {"data", "lr", "names"}) EXPECT_FALSE(config.at(name).is_variable());
+}
+
 TEST_F(PythonConfigFiles, ADeprecatedConfigWarns) {
   const std::string file =
       write("old.py", "_deprecation_ = dict(expected='new.py', reference='a page')\nx = 1\n");
