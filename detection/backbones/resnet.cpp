@@ -48,8 +48,8 @@ struct BlockOptions {
   std::optional<DcnOptions> dcn = {};
   NormOptions norm_cfg;
   std::vector<ResNetPlugin> plugins = {};
-  int64_t groups = 1;         ///< Of a bottleneck's 3x3.
-  double relative_width = 1;  ///< Channels of a group, in planes, where there are several.
+  int64_t groups = 1;          ///< Of a bottleneck's 3x3.
+  double relative_width = 1;   ///< Channels of a group, in planes, where there are several.
   bool first_of_stage = true;  ///< Its input may be an output of the backbone.
 
   /// Channels inside a bottleneck.
