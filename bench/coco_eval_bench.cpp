@@ -110,7 +110,7 @@ void coco_eval_from_files(benchmark::State& state) {
 BENCHMARK(coco_eval_from_files)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 void coco_eval_from_memory(benchmark::State& state) {
-  const CocoEvalTruths truths = read_coco_truths(files().truths(), CocoMetric::kBbox);
+  const EvalTruths truths = read_coco_truths(files().truths(), CocoMetric::kBbox);
   const auto detections = read_coco_results(files().results(), truths, CocoMetric::kBbox);
   for (auto _ : state)
     benchmark::DoNotOptimize(evaluate_coco(truths, detections, CocoMetric::kBbox).ap());

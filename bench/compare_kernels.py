@@ -96,6 +96,18 @@ def anchor_assign(s, dtype):
     return lambda: matcher(torchvision.ops.box_iou(truths, anchors))
 
 
+def anchor_ignore(s, dtype):
+    anchors, ignored = random_boxes(s["n"], 400), random_boxes(s["ignored"], 400)
+
+    def ignore():
+        lt = torch.max(anchors[:, None, :2], ignored[:, :2])
+        rb = torch.min(anchors[:, None, 2:], ignored[:, 2:])
+        inter = (rb - lt).clamp(min=0).prod(2)
+        area = (anchors[:, 2] - anchors[:, 0]) * (anchors[:, 3] - anchors[:, 1])
+        return (inter / area.clamp(min=1e-6)[:, None]).max(1)[0] > 0.5
+    return ignore
+
+
 def box_decode(s, dtype):
     from torchvision.models.detection._utils import BoxCoder
     anchors, deltas = random_boxes(s["n"], 400), torch.randn(s["n"], 4) * 0.2
@@ -336,6 +348,7 @@ PEERS = {
     "upsample_nearest_add": upsample_nearest_add,
     "upsample_bilinear": simple(lambda x, s: F.interpolate(x, scale_factor=2, mode="bilinear")),
     "anchor_assign": anchor_assign,
+    "anchor_ignore": anchor_ignore,
     "focal_loss": focal_loss,
     "softmax_cross_entropy": cross_entropy,
     "smooth_l1_loss": smooth_l1_loss,

@@ -17,6 +17,7 @@
 
 #include <kestrel/autograd/functions/arithmetic.h>
 #include <kestrel/detection/detectors/single_stage.h>
+#include <kestrel/detection/heads/anchor_head.h>
 #include <kestrel/engine/optimizers/optimizer.h>
 #include <kestrel/inference/key_map.h>
 #include <kestrel/kernels/layout.h>
@@ -117,7 +118,7 @@ void check_forward(SingleStageDetector& model, const Batch& batch, const Safeten
     const std::string name = "p" + std::to_string(i + 3);
     report("forward, " + name, relative_error(levels[i].data(), to_nhwc(file.at(name))), 1e-4);
   }
-  const HeadOutputs outputs = model.bbox_head.forward(levels);
+  const AnchorHead::Outputs outputs = dynamic_cast<AnchorHead&>(model.bbox_head).forward(levels);
   const int64_t images = batch.images.size(0);
   const Tensor& logits = file.at("cls_logits");
   report("forward, cls_logits",

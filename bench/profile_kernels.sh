@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 # Matrix products are bound by arithmetic: roofline.md has them.
 products='^(conv2d|conv2d_backward_data|conv2d_backward_weights|linear) '
 # Whose kernels take what others computed: all blocks are run. Of the rest eight a launch.
-whole='^(anchor|nms|top_|sum |scatter|gather|score|clip_grad_norm|deform_conv2d_backward)'
+whole='^(anchor|nms|top_|sum |scatter|gather|score|clip_grad_norm|lamb|deform_conv2d_backward)'
 
 echo "# What the CUDA kernels move"
 echo

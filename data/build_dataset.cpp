@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <kestrel/data/build_dataset.h>
 #include <kestrel/data/datasets/coco.h>
 #include <kestrel/data/datasets/shapes.h>
@@ -22,6 +24,15 @@ struct Use {
   bool test_mode = false;
   const std::vector<std::string>& classes;
 };
+
+bool asks_for_masks(const Config& node) {
+  const Config* list = node.find("pipeline");
+  if (list == nullptr) return false;
+  return std::ranges::any_of(list->items(), [](const Config& transform) {
+    const Config* with_mask = transform.find("with_mask");
+    return with_mask != nullptr && with_mask->as_bool();
+  });
+}
 
 std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use);
 
@@ -57,6 +68,9 @@ std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use) {
     return build_list_of_files(node, use);
   }
   Config own = node;
+  if (type == "CocoDataset" && asks_for_masks(own) && !own.contains("with_mask")) {
+    own.set("with_mask", true);
+  }
   own.erase("pipeline");
   if (use.test_mode && type != "ShapesDataset" && !own.contains("test_mode")) {
     own.set("test_mode", true);
@@ -67,6 +81,25 @@ std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use) {
     own.set("classes", names);
   }
   return build<Dataset>(own);
+}
+
+// Calls change(set) for the data sets in a tree of wrappers.
+template <class F>
+void for_each_data_set(Config& node, const F& change) {
+  if (const Config* inner = node.find("dataset")) {
+    Config changed = *inner;
+    for_each_data_set(changed, change);
+    node.set("dataset", changed);
+  } else if (const Config* parts = node.find("datasets")) {
+    Config list = Config::list();
+    for (Config part : parts->items()) {
+      for_each_data_set(part, change);
+      list.push_back(part);
+    }
+    node.set("datasets", list);
+  } else {
+    change(node);
+  }
 }
 
 // The transforms belong to the innermost data set.
@@ -92,21 +125,16 @@ ConfiguredDataset build_dataset(const Config& node, bool test_mode,
   return {build_tree(node, {test_mode, classes}), std::move(pipeline)};
 }
 
+void keep_masks(Config& node) {
+  for_each_data_set(node, [](Config& set) {
+    if (set.at("type").as_string() == "CocoDataset") set.set("with_mask", true);
+  });
+}
+
 void make_strict(Config& node) {
-  if (const Config* inner = node.find("dataset")) {
-    Config strict = *inner;
-    make_strict(strict);
-    node.set("dataset", strict);
-  } else if (const Config* parts = node.find("datasets")) {
-    Config list = Config::list();
-    for (Config part : parts->items()) {
-      make_strict(part);
-      list.push_back(part);
-    }
-    node.set("datasets", list);
-  } else if (node.at("type").as_string() != "ShapesDataset") {
-    node.set("strict", true);
-  }
+  for_each_data_set(node, [](Config& set) {
+    if (set.at("type").as_string() != "ShapesDataset") set.set("strict", true);
+  });
 }
 
 }  // namespace kestrel

@@ -27,6 +27,9 @@ ConfiguredDataset build_dataset(const Config& node, bool test_mode,
 /// The list of transforms of such a node. Throws UsageError where it has none.
 const Config& find_pipeline(const Config& node);
 
+/// Has such a node, and those within it, keep the masks of the objects, where its type has any.
+void keep_masks(Config& node);
+
 /// Sets `strict` in such a node, and in those within it: the first thing that is wrong with the
 /// data set or an image of it is an error.
 void make_strict(Config& node);

@@ -31,9 +31,11 @@ Sample load_sample(const Dataset& dataset, int64_t index) {
   const ImageInfo& info = dataset.info(index);
   Sample sample(dataset.load(index));
   TrainingTarget target = dataset.training_target(index);
-  sample.boxes = std::move(target.boxes);
-  sample.labels = std::move(target.labels);
-  sample.ignored = std::move(target.ignored);
+  sample.instances = {.boxes = std::move(target.boxes),
+                      .labels = std::move(target.labels),
+                      .ignored = std::move(target.ignored)};
+  sample.annotations = dataset.annotations(index);
+  sample.semantic_file = info.semantic_file;
   sample.meta.file = info.file;
   sample.meta.id = info.id;
   return sample;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <kestrel/engine/checkpoints/pretrained.h>
+#include <kestrel/engine/evaluate.h>
 #include <kestrel/registry/registry.h>
 #include <kestrel/tensor/random.h>
 
@@ -41,6 +42,7 @@ void say(const TrainOptions& options, const std::string& text) {
 Run build_run(const Config& config, const TrainOptions& options) {
   Run run;
   run.config = read_run_config(config);
+  keep_what_is_evaluated(run.config.evaluation, run.config.data.val);
   const DataConfig& data = run.config.data;
   run.train = build_dataset(data.train, false);
   run.val = build_dataset(data.val, true, run.train.dataset->class_names());

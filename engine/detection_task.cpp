@@ -18,6 +18,11 @@ DetectionTask::DetectionTask(BaseDetector& model, const ConfiguredDataset& data,
     if (!options.device.is_cuda()) {
       fail<UsageError>("[train] --cuda-graph needs --device cuda");
     }
+    if (model.needs_host_targets()) {
+      fail<UsageError>(
+          "[train] --cuda-graph cannot record this detector, whose losses wait for the device or "
+          "look at masks; leave it out");
+    }
     graphs_ = std::make_unique<StepGraphs>(model, options.device,
                                            [this](const Batch& batch) { return losses(batch); });
   }
@@ -41,13 +46,8 @@ void DetectionTask::load_batch() {
   batch_->images = batch_->images.to(options_.device);
   // Batches of one shape should stay of one shape: their numbers of objects are rounded up.
   constexpr int64_t kObjectStep = 32;
-  int64_t objects = 0;
-  for (const GroundTruth& truth : batch_->truths) {
-    objects = std::max(objects, truth.labels.numel());
-  }
-  const int64_t rounded = (objects + kObjectStep - 1) / kObjectStep * kObjectStep;
   batch_->targets =
-      pack_targets(batch_->truths, batch_->metas, options_.device, graphs_ ? rounded : objects);
+      pack_targets(batch_->truths, batch_->metas, options_.device, graphs_ ? kObjectStep : 1);
 }
 
 const Batch& DetectionTask::batch(int64_t steps_ago) const {
@@ -60,6 +60,7 @@ StepResult DetectionTask::losses(const Batch& batch) {
   StepResult result;
   result.losses = model_.losses(batch);
   for (const auto& [name, loss] : result.losses) {
+    if (name.find("loss") == std::string::npos) continue;
     result.loss = result.loss ? autograd::add(result.loss, loss) : loss;
   }
   result.num_samples = static_cast<int64_t>(batch.metas.size());

@@ -55,6 +55,7 @@ struct RunConfig {
   Config optimizer;
   OptimizerHookOptions optimizer_config;
   Config lr_config;
+  Config momentum_config;
   RunnerConfig runner;
   EvalOptions evaluation;
   CheckpointOptions checkpoint_config;
@@ -72,6 +73,7 @@ struct RunConfig {
     v("optimizer", optimizer, "the optimizer");
     v("optimizer_config", optimizer_config, "clipping and accumulation of gradients");
     v("lr_config", lr_config, "the schedule");
+    v("momentum_config", momentum_config, "the schedule of the momentum; null: it stays");
     v("runner", runner, "how long");
     v("evaluation", evaluation, "evaluations during training");
     v("checkpoint_config", checkpoint_config, "checkpoints during training");

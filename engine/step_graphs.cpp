@@ -52,9 +52,7 @@ struct StepGraphs::Entry {
   }
   bool fits(const Batch& other) const {
     return batch.images.shape() == other.images.shape() &&
-           batch.targets.boxes.shape() == other.targets.boxes.shape() &&
-           batch.targets.batch_height == other.targets.batch_height &&
-           batch.targets.batch_width == other.targets.batch_width;
+           batch.targets.has_shapes_of(other.targets);
   }
 };
 
@@ -83,10 +81,7 @@ StepResult StepGraphs::step(const Batch& batch) {
       Entry& entry = *entries_.back();
       entry.batch.images = batch.images.clone();
       entry.batch.targets = batch.targets;
-      for (Tensor* tensor :
-           {&entry.batch.targets.boxes, &entry.batch.targets.labels, &entry.batch.targets.sizes}) {
-        *tensor = tensor->clone();
-      }
+      for (Tensor* tensor : entry.batch.targets.tensors()) *tensor = tensor->clone();
     }
     return forward_(batch);
   }
@@ -130,9 +125,9 @@ void StepGraphs::record(Entry& entry) {
 
 StepResult StepGraphs::replay(Entry& entry, const Batch& batch) {
   entry.batch.images.copy_from(batch.images);
-  entry.batch.targets.boxes.copy_from(batch.targets.boxes);
-  entry.batch.targets.labels.copy_from(batch.targets.labels);
-  entry.batch.targets.sizes.copy_from(batch.targets.sizes);
+  const std::vector<Tensor*> recorded = entry.batch.targets.tensors();
+  TargetTensors given = batch.targets;
+  for (size_t i = 0; i < recorded.size(); ++i) recorded[i]->copy_from(*given.tensors()[i]);
   gpu::launch_graph(entry.graph, gpu::current_stream(device_.index()));
   ++replays_;
   // The next replay overwrites the entry's own.

@@ -9,7 +9,6 @@
 #include <sstream>
 #include <utility>
 
-#include <kestrel/data/datasets/coco_truths.h>
 #include <kestrel/data/file.h>
 #include <kestrel/engine/build_run.h>
 #include <kestrel/engine/checkpoints/can_save.h>
@@ -22,6 +21,7 @@
 #include <kestrel/engine/hooks/checkpoint_hook.h>
 #include <kestrel/engine/hooks/eval_hook.h>
 #include <kestrel/engine/hooks/lr_updater_hook.h>
+#include <kestrel/engine/hooks/momentum_updater_hook.h>
 #include <kestrel/engine/hooks/optimizer_hook.h>
 #include <kestrel/engine/records/record_hooks.h>
 #include <kestrel/engine/records/run_folder.h>
@@ -35,12 +35,6 @@
 
 namespace kestrel {
 namespace {
-
-NamedValues metrics_of(const CocoEvalResult& result) {
-  return {{"ap", result.stats[0]},   {"ap50", result.stats[1]}, {"ap75", result.stats[2]},
-          {"ap_s", result.stats[3]}, {"ap_m", result.stats[4]}, {"ap_l", result.stats[5]},
-          {"ar100", result.stats[8]}};
-}
 
 /// Ends a run after a number of iterations, or when somebody outside says so.
 class StopHook final : public Hook {
@@ -66,7 +60,7 @@ RunArguments arguments_of(const TrainOptions& options) {
 }
 
 /// Evaluates the weights that are kept: the moving average, where there is one.
-NamedValues evaluate(Run& run, const CocoEvalTruths& truths, const TrainOptions& options,
+NamedValues evaluate(Run& run, const DatasetEvaluation& evaluator, const TrainOptions& options,
                      Evaluation& evaluation, Runner& runner) {
   std::optional<EmaHook::Swap> averages;
   if (run.ema) averages.emplace(*run.ema);
@@ -80,9 +74,9 @@ NamedValues evaluate(Run& run, const CocoEvalTruths& truths, const TrainOptions&
     runner.leave_epoch_open();
     return {};
   }
-  evaluation.result = evaluate_coco(truths, detections, CocoMetric::kBbox);
+  evaluation.report = evaluator.evaluate(detections);
   evaluation.detections = std::move(detections);
-  return metrics_of(evaluation.result);
+  return evaluation.report.numbers;
 }
 
 void continue_run(const TrainOptions& options, const Run& run, Checkpointer& checkpointer,
@@ -123,7 +117,7 @@ std::string cost_text(const Runner& runner, double writing_seconds) {
 }
 
 /// An evaluation without a single object gives -1 for every number, and no best weights.
-void warn_of_no_objects(const CocoEvalTruths& truths) {
+void warn_of_no_objects(const EvalTruths& truths) {
   const auto counts = [](const CocoEvalTruth& truth) { return !truth.crowd; };
   if (std::ranges::any_of(truths.annotations, counts)) return;
   warn(fmt::format(
@@ -185,13 +179,18 @@ TrainSummary train(const Config& config, TrainOptions& options, RunLog& log) {
   if (run.ema) checkpointer->use_weights([&] { return run.ema->weights(); });
   Evaluation evaluation;
   std::string not_evaluated;
-  const CocoEvalTruths truths = coco_truths(*run.val.dataset);
-  warn_of_no_objects(truths);
+  const DatasetEvaluation evaluator(run.config.evaluation, *run.val.dataset);
+  warn_of_no_objects(evaluator.truths());
   const CheckpointOptions& checkpoints = run.config.checkpoint_config;
 
   runner.add_hook(
       std::make_shared<LrUpdaterHook>(*run.optimizer, build_lr_schedule(run.config.lr_config)),
       Priority::VeryHigh);
+  if (!run.config.momentum_config.is_null()) {
+    runner.add_hook(std::make_shared<MomentumUpdaterHook>(
+                        *run.optimizer, build_momentum_schedule(run.config.momentum_config)),
+                    Priority::High);
+  }
   const auto updates = std::make_shared<OptimizerHook>(*run.optimizer, run.config.optimizer_config);
   runner.add_hook(updates, Priority::AboveNormal);
   runner.add_hook(std::make_shared<StopHook>(options));
@@ -203,7 +202,7 @@ TrainSummary train(const Config& config, TrainOptions& options, RunLog& log) {
   runner.add_hook(std::make_shared<EvalHook>(
                       [&](Runner& r) {
                         try {
-                          return evaluate(run, truths, options, evaluation, r);
+                          return evaluate(run, evaluator, options, evaluation, r);
                         } catch (const DataError& error) {
                           // What was trained is saved; a run that goes on evaluates first.
                           not_evaluated = error.what();
@@ -221,7 +220,7 @@ TrainSummary train(const Config& config, TrainOptions& options, RunLog& log) {
                     .train = run.train.dataset.get(),
                     .val = run.val.dataset.get(),
                     .train_config = run.config.data.train,
-                    .truths = &truths,
+                    .truths = &evaluator.truths(),
                     .evaluation = &evaluation},
                    runner);
   runner.add_hook(std::make_shared<ResumeHook>(checkpointer, checkpoints), Priority::Lowest);

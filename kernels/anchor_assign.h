@@ -28,6 +28,13 @@ struct AssignParams {
   bool gt_max_assign_all = true;  ///< Takes all anchors that tie; else the first.
 };
 
+/// Which anchors an ignored box takes out: those of which, of_anchors, or of whose ignored box, the
+/// intersection is a share above the threshold.
+struct IgnoreParams {
+  double threshold = 0.5;
+  bool of_anchors = true;
+};
+
 namespace cpu {
 
 /// anchors (n, 4) float32; valid (n) uint8 or absent: anchors with 0 are ignored (-1, IoU 0) and
@@ -41,11 +48,21 @@ namespace cpu {
 void anchor_assign(ConstView anchors, ConstView valid, ConstView truths, const AssignParams& params,
                    View assigned, View max_iou);
 
+/// Clears the entries of valid (n) uint8 of the anchors (n, 4) float32 that lie in one of ignored
+/// (i, 4) float32, as MMDetection's MaxIoUAssigner does with ignore_iof_thr: inter / max(area,
+/// 1e-6) in float32 is above the threshold. Without a ground truth in truths (g, 4) nothing is
+/// cleared. A ground truth or ignored box whose coordinates or area are not finite is none.
+/// Deterministic.
+void anchor_ignore(ConstView anchors, ConstView ignored, ConstView truths,
+                   const IgnoreParams& params, View valid);
+
 }  // namespace cpu
 namespace gpu {
 
 void anchor_assign(ConstView anchors, ConstView valid, ConstView truths, const AssignParams& params,
                    View assigned, View max_iou, Stream stream);
+void anchor_ignore(ConstView anchors, ConstView ignored, ConstView truths,
+                   const IgnoreParams& params, View valid, Stream stream);
 
 }  // namespace gpu
 }  // namespace kestrel

@@ -1,6 +1,7 @@
 #include <kestrel/registry/plugin.h>
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <mutex>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include <dlfcn.h>
+#include <elf.h>
 
 #include <kestrel/kernels/log.h>
 #include <kestrel/registry/options.h>
@@ -30,13 +32,16 @@ struct ImportOptions {
   }
 };
 
-// The version that the file's mark names; "" where it has none.
-std::string marked_version(const fs::path& file) {
+std::string read_plugin(const fs::path& file) {
   std::error_code error;
   const std::uintmax_t size = fs::file_size(file, error);
   if (error || size > kLargestPlugin) return {};
   std::ifstream in(file, std::ios::binary);
-  const std::string bytes(std::istreambuf_iterator<char>(in), {});
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// The version that the mark names; "" where there is none.
+std::string marked_version(const std::string& bytes) {
   const std::string_view mark = plugin_detail::kMark;
   for (size_t at = bytes.find(mark); at != std::string::npos; at = bytes.find(mark, at + 1)) {
     const size_t begin = at + mark.size();
@@ -45,6 +50,27 @@ std::string marked_version(const fs::path& file) {
     if (!version.empty() && version[0] >= '0' && version[0] <= '9') return version;
   }
   return {};
+}
+
+// Whether the file ends before what its headers say that it holds: the linker would map it, and the
+// process die of a bus error.
+bool is_cut_short(const std::string& bytes) {
+  if (!bytes.starts_with(ELFMAG)) return false;
+  Elf64_Ehdr header{};
+  if (bytes.size() < sizeof header) return true;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  for (uint64_t i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment{};
+    if (header.e_phoff > bytes.size()) return true;
+    const uint64_t at = header.e_phoff + i * header.e_phentsize;
+    if (at + sizeof segment > bytes.size()) return true;
+    std::memcpy(&segment, bytes.data() + at, sizeof segment);
+    if (segment.p_type != PT_LOAD) continue;
+    if (segment.p_filesz > bytes.size() || segment.p_offset > bytes.size() - segment.p_filesz) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // Where a name of custom_imports lies; empty if nowhere.
@@ -74,7 +100,8 @@ void load_plugin(const fs::path& file) {
     fail<UsageError>(file.string(), ": there is no such file; a plug-in is a shared library (.so)");
   }
   if (loaded.contains(full)) return;
-  const std::string version = marked_version(full);
+  const std::string bytes = read_plugin(full);
+  const std::string version = marked_version(bytes);
   if (version.empty()) {
     fail<UsageError>(
         file.string(),
@@ -85,6 +112,7 @@ void load_plugin(const fs::path& file) {
     fail<UsageError>(file.string(), ": was compiled with Kestrel ", version, ", and this is ",
                      kVersion, "; compile it again");
   }
+  if (is_cut_short(bytes)) fail<UsageError>(file.string(), ": cannot be loaded: it is cut short");
   if (!::dlopen(full.c_str(), RTLD_NOW | RTLD_LOCAL)) {
     const char* reason = ::dlerror();
     fail<UsageError>(file.string(), ": cannot be loaded: ", reason ? reason : "no reason given");

@@ -1,8 +1,10 @@
 #include "test.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <span>
 
@@ -10,6 +12,7 @@
 #include <kestrel/data/datasets/open.h>
 #include <kestrel/data/file.h>
 #include <kestrel/detection/detectors/base_detector.h>
+#include <kestrel/detection/evaluation/coco_evaluator.h>
 #include <kestrel/detection/evaluation/coco_results.h>
 #include <kestrel/engine/evaluate.h>
 #include <kestrel/engine/records/output_file.h>
@@ -20,12 +23,27 @@
 #include "../run_options.h"
 
 namespace kestrel::apps {
+namespace {
+
+/// How the model was evaluated in training, but for the metrics, where they are given.
+EvalOptions metrics_of(const Config& config, const std::vector<std::string>& metrics) {
+  EvalOptions options;
+  if (const Config* node = config.find("evaluation")) options = read_options<EvalOptions>(*node);
+  if (!metrics.empty()) {
+    options.metric.values = metrics;
+    options.evaluator = {};
+  }
+  return options;
+}
+
+}  // namespace
 
 void add_test(CLI::App& app) {
   struct Options {
     std::string weights;
     std::string data = "shapes";
     std::string split = "test";
+    std::vector<std::string> metric;
     std::string results;
     std::string device = "cpu";
     int64_t threads = 0;
@@ -34,7 +52,7 @@ void add_test(CLI::App& app) {
     bool strict = false;
   };
   auto o = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("test", "COCO's numbers of a model on a data set");
+  CLI::App* command = app.add_subcommand("test", "The numbers of a model on a data set");
   command->add_option("--weights", o->weights, "a file that Kestrel wrote")
       ->required()
       ->check(CLI::ExistingFile);
@@ -43,6 +61,10 @@ void add_test(CLI::App& app) {
   command->add_option("--split", o->split, "train, val or test")
       ->check(CLI::IsMember({"train", "val", "test"}))
       ->capture_default_str();
+  command
+      ->add_option("--metric", o->metric,
+                   "bbox, segm, proposal or mAP; default: as the model was evaluated in training")
+      ->delimiter(',');
   command->add_option("--results", o->results, "also write the detections as COCO JSON");
   command->add_option("--device", o->device, "cpu, cuda or cuda:N")->capture_default_str();
   command->add_option("--threads", o->threads, "CPU threads of the network; 0: all cores");
@@ -57,9 +79,12 @@ void add_test(CLI::App& app) {
     Detector detector = Detector::load(o->weights, {.device = device, .bfloat16 = o->amp});
     OpenDatasetOptions open{.name_or_path = o->data, .classes = detector.classes()};
     open.split = o->split == "train" ? Split::Train : o->split == "val" ? Split::Val : Split::Test;
+    const EvalOptions metrics = metrics_of(detector.config(), o->metric);
     open.test_mode = true;
+    open.with_mask = evaluates_masks(metrics);
     open.strict = o->strict;
     const auto dataset = open_dataset(open);
+    const DatasetEvaluation evaluation(metrics, *dataset);
     const Pipeline pipeline(detector.config().at("data").at("test").at("pipeline"));
     const LogSink log = console_log();
     const auto found = detect_all(
@@ -73,10 +98,13 @@ void add_test(CLI::App& app) {
                                         : std::to_string(done) + " of " + std::to_string(total));
            }
          }});
-    const CocoEvalResult result = evaluate_coco(coco_truths(*dataset), found, CocoMetric::kBbox);
-    std::fputs((coco_summary(result) + coco_class_table(result)).c_str(), stdout);
+    std::fputs(evaluation.evaluate(found).text.c_str(), stdout);
     if (o->results.empty()) return;
-    const std::string text = coco_results_json(found, CocoMetric::kBbox, coco_ids(*dataset));
+    const bool masks =
+        std::ranges::any_of(found, [](const ImageDetections& d) { return !d.found.masks.empty(); });
+    const std::string text =
+        coco_results_json(coco_detections(evaluation.truths(), found),
+                          masks ? CocoMetric::kSegm : CocoMetric::kBbox, coco_ids(*dataset));
     write_file("test", o->results, std::as_bytes(std::span(text)));
   });
 }

@@ -32,6 +32,18 @@ Job anchor_assign(const Spec& s, Device device) {
           0, bytes_of({anchors, truths, assigned, max_iou})};
 }
 
+Job anchor_ignore(const Spec& s, Device device) {
+  const Tensor anchors = boxes(s["n"], kHeight, kWidth, 400, device);
+  const Tensor truths = boxes(20, kHeight, kWidth, 400, device);
+  const Tensor ignored = boxes(s["ignored"], kHeight, kWidth, 400, device);
+  Tensor valid = Tensor::full({s["n"]}, 1, DType::UInt8, device);
+  return {[=]() mutable {
+            run(device, cpu::anchor_ignore, gpu::anchor_ignore, anchors.view(), ignored.view(),
+                truths.view(), IgnoreParams{}, valid.view());
+          },
+          0, bytes_of({anchors, ignored, valid})};
+}
+
 /// The pyramid of an image that is 1 / 8, 1 / 16 ... of it, nine anchors a cell.
 std::vector<AnchorLevel> pyramid() {
   std::vector<AnchorLevel> levels;
@@ -250,6 +262,7 @@ Job nms(const Spec& s, Device device) {
 
 Operators detection_operators() {
   return {{"anchor_assign", anchor_assign},
+          {"anchor_ignore", anchor_ignore},
           {"anchor_targets", anchor_targets},
           {"focal_loss", focal_loss},
           {"softmax_cross_entropy", softmax_cross_entropy},

@@ -161,37 +161,60 @@ std::vector<Tensor> parameters(const Spec& s, Device device, double std) {
   return tensors;
 }
 
-Job sgd(const Spec& s, Device device) {
+/// Steps of a rule that keeps `count` tensors for every parameter.
+Job optimizer_step(const Spec& s, Device device, const UpdateRule& rule, size_t count) {
   auto params = parameters(s, device, 1);
   auto grads = parameters(s, device, 1e-3);
-  auto momenta = parameters(s, device, 0);
-  return {
-      [=]() mutable {
-        std::vector<SgdTensor> tensors;
-        for (size_t i = 0; i < params.size(); ++i) {
-          tensors.push_back({params[i].view(), grads[i].view(), momenta[i].view(), 1e-4F, 1e-4F});
-        }
-        run(device, cpu::sgd_step, gpu::sgd_step, std::span<const SgdTensor>(tensors),
-            SgdParams{.momentum = 0.9F}, ConstView{});
-      },
-      0, 5 * 4 * static_cast<double>(s["parameters"])};
+  std::vector<std::vector<Tensor>> states;
+  for (size_t i = 0; i < count; ++i) states.push_back(parameters(s, device, 0));
+  return {[=]() mutable {
+            std::vector<ParamTensor> tensors;
+            for (size_t i = 0; i < params.size(); ++i) {
+              ParamTensor tensor{.param = params[i].view(),
+                                 .grad = grads[i].cview(),
+                                 .lr = 1e-4,
+                                 .weight_decay = 1e-4,
+                                 .momentum = 0.9};
+              for (size_t k = 0; k < count; ++k) tensor.states[k] = states[k][i].view();
+              tensors.push_back(tensor);
+            }
+            run(device, cpu::optimizer_step, gpu::optimizer_step,
+                std::span<const ParamTensor>(tensors), rule, ConstView{});
+          },
+          0, static_cast<double>(3 + 2 * count) * 4 * static_cast<double>(s["parameters"])};
 }
 
+Job sgd(const Spec& s, Device device) {
+  return optimizer_step(s, device, SgdRule{}, 1);
+}
 Job adamw(const Spec& s, Device device) {
+  return optimizer_step(s, device, AdamRule{}, 2);
+}
+Job rmsprop(const Spec& s, Device device) {
+  return optimizer_step(s, device, RMSpropRule{}, 2);
+}
+
+/// With a norm that scales every gradient.
+Job lamb(const Spec& s, Device device) {
   auto params = parameters(s, device, 1);
   auto grads = parameters(s, device, 1e-3);
   auto first = parameters(s, device, 0);
   auto second = parameters(s, device, 0);
+  const Tensor norm = Tensor::full({}, 6, DType::Float64, device);
   return {[=]() mutable {
-            std::vector<AdamTensor> tensors;
+            std::vector<ParamTensor> tensors;
             for (size_t i = 0; i < params.size(); ++i) {
-              tensors.push_back({params[i].view(), grads[i].view(), first[i].view(),
-                                 second[i].view(), 1e-4F, 1e-4F});
+              tensors.push_back({.param = params[i].view(),
+                                 .grad = grads[i].cview(),
+                                 .states = {first[i].view(), second[i].view()},
+                                 .lr = 1e-4,
+                                 .weight_decay = 1e-4,
+                                 .momentum = 0.9});
             }
-            run(device, cpu::adam_step, gpu::adam_step, std::span<const AdamTensor>(tensors),
-                AdamParams{}, ConstView{});
+            run(device, cpu::lamb_step, gpu::lamb_step, std::span<const ParamTensor>(tensors),
+                LambRule{}, norm.cview(), ConstView{});
           },
-          0, 7 * 4 * static_cast<double>(s["parameters"])};
+          0, 11 * 4 * static_cast<double>(s["parameters"])};
 }
 
 Job ema(const Spec& s, Device device) {
@@ -215,7 +238,7 @@ Job clip_grad_norm(const Spec& s, Device device) {
             std::vector<View> views;
             for (Tensor& grad : grads) views.push_back(grad.view());
             run(device, cpu::clip_grad_norm, gpu::clip_grad_norm, std::span<const View>(views), 1.0,
-                norm.view());
+                2.0, norm.view());
           },
           0, 3 * 4 * static_cast<double>(s["parameters"])};
 }
@@ -252,6 +275,8 @@ Operators elementwise_operators() {
           {"scatter_add_rows", scatter_add_rows},
           {"sgd", sgd},
           {"adamw", adamw},
+          {"rmsprop", rmsprop},
+          {"lamb", lamb},
           {"ema", ema},
           {"clip_grad_norm", clip_grad_norm}};
 }

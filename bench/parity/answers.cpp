@@ -5,23 +5,10 @@
 #include <limits>
 
 #include <kestrel/autograd/functions/arithmetic.h>
-#include <kestrel/detection/detectors/single_stage.h>
 #include <kestrel/tensor/random.h>
 
 namespace kestrel::parity {
 namespace {
-
-std::vector<StageOutput> stages_of(BaseDetector& model, const Batch& batch) {
-  auto& detector = dynamic_cast<SingleStageDetector&>(model);
-  const autograd::NoGrad no_grad;
-  const auto maps = detector.backbone.forward(Variable(batch.images));
-  const auto levels = detector.neck.forward(maps);
-  const HeadOutputs outputs = detector.bbox_head.forward(levels);
-  return {{"backbone", maps},
-          {"neck", levels},
-          {"bbox_head.cls_scores", outputs.cls_scores},
-          {"bbox_head.bbox_preds", outputs.bbox_preds}};
-}
 
 /// (n, 5): boxes and scores, as a dump has them.
 Tensor with_scores(const Detections& found) {
@@ -43,7 +30,10 @@ bool is_loss(const std::string& name) {
 Answers ask(BaseDetector& model, const Batch& batch) {
   Answers answers;
   model.eval();
-  answers.stages = stages_of(model, batch);
+  {
+    const autograd::NoGrad no_grad;
+    answers.stages = model.stages(batch);
+  }
   for (StageOutput& stage : answers.stages) {
     for (Variable& level : stage.levels) level = Variable(level.data().to(Device::cpu()));
   }

@@ -20,6 +20,11 @@ fs::path join(const std::string& root, const std::string& path) {
   return fs::path(root) / path;  // an absolute path replaces the root
 }
 
+/// The picture of classes that belongs to an image: a .png of the same name.
+std::string semantic_name(const std::string& image) {
+  return fs::path(image).replace_extension(".png").string();
+}
+
 /// How the file names of an index become those of files; tells where they are not where they should
 /// be.
 ImagePlace find_place(const CocoIndex& index, const fs::path& folder, const std::string& path,
@@ -108,6 +113,8 @@ CocoDataset::CocoDataset(const CocoDatasetOptions& options) : Dataset("coco") {
 
   reserve(static_cast<int64_t>(index.images.size()), static_cast<int64_t>(index.objects.size()));
   const std::string prefix = place.folder.string();
+  const std::string semantic_prefix =
+      options.seg_prefix.empty() ? "" : join(options.data_root, options.seg_prefix).string();
   std::vector<Annotation> annotations;
   size_t object = 0;
   for (size_t i = 0; i < index.images.size(); ++i) {
@@ -140,6 +147,9 @@ CocoDataset::CocoDataset(const CocoDatasetOptions& options) : Dataset("coco") {
                    .width = size->width,
                    .height = size->height,
                    .id_text = id_text};
+    if (!semantic_prefix.empty()) {
+      info.semantic_file = semantic_name(file_in(semantic_prefix, index.image_name(i)));
+    }
     if (options.test_mode) {
       add_image(std::move(info), annotations);
     } else {

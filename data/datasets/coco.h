@@ -11,6 +11,7 @@ namespace kestrel {
 struct CocoDatasetOptions {
   std::string ann_file{};
   std::string img_prefix{};
+  std::string seg_prefix{};
   std::string data_root{};
   std::vector<std::string> classes{};
   bool filter_empty_gt = true;
@@ -23,7 +24,8 @@ struct CocoDatasetOptions {
   void visit(V& v) {
     v("ann_file", ann_file, "instances_*.json");
     v("img_prefix", img_prefix, "folder that the file names are relative to");
-    v("data_root", data_root, "put before the two above where they are relative");
+    v("seg_prefix", seg_prefix, "folder of pictures of classes, as .png; empty: none");
+    v("data_root", data_root, "put before the ones above where they are relative");
     v("classes", classes, "names to keep, by label; empty: all of the file");
     v("filter_empty_gt", filter_empty_gt, "training: leave out images without objects");
     v("test_mode", test_mode, "keep every image");

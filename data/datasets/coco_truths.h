@@ -10,7 +10,7 @@ namespace kestrel {
 /// not trained on. VOC's difficult objects are neither to be found nor wrong to find. An annotation
 /// id that occurs again gets a new one. For segm every annotation needs a segmentation; throws
 /// DataError naming one that has none or a broken one.
-CocoEvalTruths coco_truths(const Dataset& dataset, CocoMetric metric = CocoMetric::kBbox);
+EvalTruths coco_truths(const Dataset& dataset, CocoMetric metric = CocoMetric::kBbox);
 
 /// The ids of a data set as its own annotations have them, for write_coco_results.
 CocoResultIds coco_ids(const Dataset& dataset);

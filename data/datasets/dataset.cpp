@@ -24,12 +24,11 @@ std::span<const Annotation> Dataset::annotations(int64_t index) const {
 TrainingTarget Dataset::training_target(int64_t index) const {
   TrainingTarget target;
   for (const Annotation& a : annotations(index)) {
-    if (!a.trainable) continue;
-    if (a.crowd || a.difficult) {
-      target.ignored.push_back(a.box());
-    } else {
+    if (a.is_object()) {
       target.boxes.push_back(a.box());
       target.labels.push_back(a.label);
+    } else if (a.trainable) {
+      target.ignored.push_back(a.box());
     }
   }
   return target;
@@ -37,6 +36,12 @@ TrainingTarget Dataset::training_target(int64_t index) const {
 
 int64_t Dataset::group(int64_t index) const {
   return info(index).width > info(index).height ? 1 : 0;
+}
+
+Config Dataset::evaluator() const {
+  Config node = Config::map();
+  node.set("type", "CocoEvaluator");
+  return node;
 }
 
 Image Dataset::load(int64_t index) const {
@@ -151,10 +156,7 @@ void Dataset::tell_past_edge(Complaints& complaints) {
 
 void Dataset::finish(Complaints& complaints, const FinishOptions& options) {
   leaves_out_empty_ = options.filter_empty;
-  const auto can_be_learnt = [](const Annotation& a) {
-    return a.trainable && !a.crowd && !a.difficult;
-  };
-  const bool any = std::ranges::any_of(annotations_, can_be_learnt);
+  const bool any = std::ranges::any_of(annotations_, &Annotation::is_object);
   tell_past_edge(complaints);
   if (!any && !options.training && size() > 0) {
     complaints.note(complaints.subject(options.file), "none of the ", size(),

@@ -9,6 +9,7 @@
 
 #include <kestrel/data/image.h>
 #include <kestrel/kernels/common/box.h>
+#include <kestrel/registry/config.h>
 
 namespace kestrel {
 
@@ -37,6 +38,8 @@ struct Annotation {
   bool trainable = true;         ///< False for boxes that carry nothing to learn.
   std::shared_ptr<const Segmentation> segmentation{};  ///< Null where absent or not asked for.
 
+  /// Whether it is an object to train on: the others are ignored or left out.
+  bool is_object() const { return trainable && !crowd && !difficult; }
   Box box() const {
     return {static_cast<float>(bbox[0]), static_cast<float>(bbox[1]),
             static_cast<float>(bbox[0] + bbox[2]), static_cast<float>(bbox[1] + bbox[3])};
@@ -48,6 +51,7 @@ struct ImageInfo {
   int64_t id = 0;
   std::string file{};  ///< Path that can be opened; for generated images a name for messages.
   int64_t width = 0, height = 0;
+  std::string semantic_file{};  ///< A picture of the classes of its pixels; empty: none.
   std::string id_text{};  ///< The id as the annotations have it, where that is text; else empty.
 };
 
@@ -82,6 +86,10 @@ class Dataset {
   TrainingTarget training_target(int64_t index) const;
   /// MMDetection's flag for GroupSampler: 1 where width / height > 1, else 0.
   int64_t group(int64_t index) const;
+
+  /// Who evaluates detections in these images where nobody says otherwise: the node of an
+  /// Evaluator, {type: CocoEvaluator} with its options.
+  virtual Config evaluator() const;
 
   /// The pixels. Throws DataError naming the file.
   virtual Image load(int64_t index) const;

@@ -157,8 +157,16 @@ const std::vector<std::string>& voc_classes() {
   return names;
 }
 
+Config VocDataset::evaluator() const {
+  Config node = Config::map();
+  node.set("type", "VocEvaluator");
+  if (is_voc2007_) node.set("mode", "11points");
+  return node;
+}
+
 VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
   const fs::path root = fs::path(options.data_root) / options.img_prefix;
+  is_voc2007_ = root.string().find("VOC2007") != std::string::npos;
   const fs::path list = fs::path(options.data_root) / options.ann_file;
   if (options.ann_file.empty()) fail<UsageError>("[voc] ann_file is not set");
   for (const char* folder : {"Annotations", "JPEGImages"}) {

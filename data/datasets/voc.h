@@ -40,6 +40,11 @@ struct VocDatasetOptions {
 class VocDataset : public Dataset {
  public:
   explicit VocDataset(const VocDatasetOptions& options);
+  /// {type: VocEvaluator}; with 11 points for a folder called VOC2007, whose rule that was.
+  Config evaluator() const override;
+
+ private:
+  bool is_voc2007_ = false;
 };
 
 /// The twenty classes of VOC 2007 to 2012, in MMDetection's order.

@@ -12,6 +12,7 @@ class ConcatDataset : public Dataset {
  public:
   explicit ConcatDataset(std::vector<std::shared_ptr<const Dataset>> parts);
   Image load(int64_t index) const override;
+  Config evaluator() const override { return parts_.front()->evaluator(); }
 
  private:
   std::vector<int64_t> labels_of(const Dataset& part) const;

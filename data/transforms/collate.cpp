@@ -1,18 +1,28 @@
 #include <algorithm>
+#include <vector>
 
 #include <kestrel/data/transforms/collate.h>
 
 namespace kestrel {
 namespace {
 
-GroundTruth truth_of(const Sample& sample) {
-  const auto count = static_cast<int64_t>(sample.boxes.size());
-  GroundTruth truth{Tensor::empty({count, 4}), Tensor::empty({count}, DType::Int64)};
-  float* boxes = truth.boxes.data<float>();
-  for (const Box& b : sample.boxes) {
-    for (const float v : {b.x1, b.y1, b.x2, b.y2}) *boxes++ = v;
+Tensor to_tensor(const std::vector<Box>& boxes) {
+  Tensor tensor = Tensor::empty({std::ssize(boxes), 4});
+  float* out = tensor.data<float>();
+  for (const Box& b : boxes) {
+    for (const float v : {b.x1, b.y1, b.x2, b.y2}) *out++ = v;
   }
-  std::ranges::copy(sample.labels, truth.labels.data<int64_t>());
+  return tensor;
+}
+
+GroundTruth truth_of(const Instances& instances) {
+  GroundTruth truth{.boxes = to_tensor(instances.boxes),
+                    .labels = Tensor::from(instances.labels, {std::ssize(instances.labels)}),
+                    .ignored = to_tensor(instances.ignored),
+                    .masks = instances.masks};
+  const SemanticMap& map = instances.semantic;
+  if (!map.empty()) truth.semantic = Tensor::from(map.classes, {map.height, map.width});
+  if (!instances.proposals.empty()) truth.proposals = to_tensor(instances.proposals);
   return truth;
 }
 
@@ -32,7 +42,7 @@ Batch collate(std::span<const Sample> samples) {
     s.write(out, height, width);
     out += height * width * 3;
     batch.metas.push_back(s.meta);
-    batch.truths.push_back(truth_of(s));
+    batch.truths.push_back(truth_of(s.instances));
   }
   return batch;
 }

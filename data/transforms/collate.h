@@ -8,7 +8,7 @@
 namespace kestrel {
 
 /// Samples to a batch: images (N, H, W, 3) float32 of the largest padded height and width, zeros
-/// right and below; boxes and labels as tensors, with no boxes (0, 4) and (0).
+/// right and below; what is annotated as GroundTruth has it, with no boxes (0, 4) and (0).
 Batch collate(std::span<const Sample> samples);
 
 }  // namespace kestrel

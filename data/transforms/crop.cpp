@@ -30,20 +30,7 @@ void crop_sample(Sample& sample, int64_t x, int64_t y, int64_t width, int64_t he
     copy_window(sample.bytes(), x, y, out);
     sample.set(std::move(out));
   }
-  const auto dx = static_cast<float>(x), dy = static_cast<float>(y);
-  for (auto* boxes : {&sample.boxes, &sample.ignored}) {
-    for (Box& b : *boxes) b = {b.x1 - dx, b.y1 - dy, b.x2 - dx, b.y2 - dy};
-  }
-}
-
-void clip_boxes(Sample& sample) {
-  const auto w = static_cast<float>(sample.width()), h = static_cast<float>(sample.height());
-  for (auto* boxes : {&sample.boxes, &sample.ignored}) {
-    for (Box& b : *boxes) {
-      b = {std::clamp(b.x1, 0.0F, w), std::clamp(b.y1, 0.0F, h), std::clamp(b.x2, 0.0F, w),
-           std::clamp(b.y2, 0.0F, h)};
-    }
-  }
+  sample.instances.place(-x, -y, height, width);
 }
 
 }  // namespace kestrel

@@ -55,10 +55,7 @@ bool Expand::apply(Sample& sample, Philox& random) const {
     place(sample.bytes(), left, top, options_.mean, out);
     sample.set(std::move(out));
   }
-  const auto dx = static_cast<float>(left), dy = static_cast<float>(top);
-  for (auto* boxes : {&sample.boxes, &sample.ignored}) {
-    for (Box& b : *boxes) b = {b.x1 + dx, b.y1 + dy, b.x2 + dx, b.y2 + dy};
-  }
+  sample.instances.place(left, top, height, width);
   return true;
 }
 

@@ -36,8 +36,6 @@ class Loading : public Transform {
 
 const Registration<Transform, Loading, LoadingOptions> kLoadImage{
     "LoadImageFromFile", "reads the image; the data set does it"};
-const Registration<Transform, Loading, LoadingOptions> kLoadAnnotations{
-    "LoadAnnotations", "reads the annotations; the data set does it"};
 const Registration<Transform, Loading, LoadingOptions> kFormat{"DefaultFormatBundle",
                                                                "makes tensors; the loader does it"};
 const Registration<Transform, Loading, LoadingOptions> kToTensor{

@@ -60,13 +60,13 @@ bool RandomCrop::apply(Sample& sample, Philox& random) const {
   const int64_t y = random.integer(0, size[0] - crop[0] + 1);
   const int64_t x = random.integer(0, size[1] - crop[1] + 1);
   crop_sample(sample, x, y, crop[1], crop[0]);
-  const bool had_boxes = !sample.boxes.empty();
+  const bool had_boxes = !sample.instances.boxes.empty();
   const auto w = static_cast<float>(crop[1]), h = static_cast<float>(crop[0]);
-  keep_boxes(sample, [&](const Box& b) {
+  sample.instances.keep_boxes([&](const Box& b) {
     return std::min(b.x2, w) > std::max(b.x1, 0.0F) && std::min(b.y2, h) > std::max(b.y1, 0.0F);
   });
-  if (options_.bbox_clip_border) clip_boxes(sample);
-  return !had_boxes || !sample.boxes.empty() || options_.allow_negative_crop;
+  if (options_.bbox_clip_border) sample.instances.clip(crop[0], crop[1]);
+  return !had_boxes || !sample.instances.boxes.empty() || options_.allow_negative_crop;
 }
 
 MinIoURandomCrop::MinIoURandomCrop(MinIoURandomCropOptions options) : options_(std::move(options)) {
@@ -100,13 +100,15 @@ bool MinIoURandomCrop::apply(Sample& sample, Philox& random) const {
         const float cx = (b.x1 + b.x2) / 2, cy = (b.y1 + b.y2) / 2;
         return cx > patch.x1 && cy > patch.y1 && cx < patch.x2 && cy < patch.y2;
       };
-      const bool overlaps =
-          std::ranges::all_of(sample.boxes, [&](const Box& b) { return iou(b, patch) >= min_iou; });
+      const bool overlaps = std::ranges::all_of(
+          sample.instances.boxes, [&](const Box& b) { return iou(b, patch) >= min_iou; });
       if (!overlaps) continue;
-      if (!sample.boxes.empty() && std::ranges::none_of(sample.boxes, inside)) continue;
-      keep_boxes(sample, inside);
+      if (!sample.instances.boxes.empty() && std::ranges::none_of(sample.instances.boxes, inside)) {
+        continue;
+      }
+      sample.instances.keep_boxes(inside);
       crop_sample(sample, x1, y1, x2 - x1, y2 - y1);
-      if (options_.bbox_clip_border) clip_boxes(sample);
+      if (options_.bbox_clip_border) sample.instances.clip(y2 - y1, x2 - x1);
       return true;
     }
   }

@@ -48,16 +48,13 @@ bool RandomFlip::apply(Sample& sample, Philox& random) const {
   const bool down = *chosen != FlipDirection::Horizontal;
   if (across) {
     sample.mirror();
+    sample.instances.mirror(sample.width());
     sample.meta.flipped = !sample.meta.flipped;
   }
-  if (down) sample.turn_over();
-  const auto width = static_cast<float>(sample.width());
-  const auto height = static_cast<float>(sample.height());
-  for (auto* boxes : {&sample.boxes, &sample.ignored}) {
-    for (Box& b : *boxes) {
-      if (across) b = {width - b.x2, b.y1, width - b.x1, b.y2};
-      if (down) b = {b.x1, height - b.y2, b.x2, height - b.y1};
-    }
+  if (down) {
+    sample.turn_over();
+    sample.instances.turn_over(sample.height());
+    sample.meta.turned_over = !sample.meta.turned_over;
   }
   return true;
 }

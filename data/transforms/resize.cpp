@@ -101,21 +101,10 @@ bool Resize::apply(Sample& sample, Philox& random) const {
   } else {
     sample.set(resize_bilinear(sample.bytes(), to.height, to.width));
   }
-  const float sx = static_cast<float>(to.width) / static_cast<float>(from.width);
-  const float sy = static_cast<float>(to.height) / static_cast<float>(from.height);
-  sample.meta.scale_x *= sx;
-  sample.meta.scale_y *= sy;
-  const auto w = static_cast<float>(to.width), h = static_cast<float>(to.height);
-  const bool clip = options_.bbox_clip_border && !torchvision;
-  for (auto* boxes : {&sample.boxes, &sample.ignored}) {
-    for (Box& b : *boxes) {
-      b = {b.x1 * sx, b.y1 * sy, b.x2 * sx, b.y2 * sy};
-      if (clip) {
-        b = {std::clamp(b.x1, 0.0F, w), std::clamp(b.y1, 0.0F, h), std::clamp(b.x2, 0.0F, w),
-             std::clamp(b.y2, 0.0F, h)};
-      }
-    }
-  }
+  sample.meta.scale_x *= static_cast<float>(to.width) / static_cast<float>(from.width);
+  sample.meta.scale_y *= static_cast<float>(to.height) / static_cast<float>(from.height);
+  sample.instances.resize(from, to);
+  if (options_.bbox_clip_border && !torchvision) sample.instances.clip(to.height, to.width);
   return true;
 }
 

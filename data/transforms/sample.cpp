@@ -109,6 +109,7 @@ void Sample::pad_to(int64_t pad_height, int64_t pad_width) {
   padded_ = true;
   meta.pad_height = std::max(pad_height, meta.img_height);
   meta.pad_width = std::max(pad_width, meta.img_width);
+  instances.pad(meta.pad_height, meta.pad_width);
 }
 
 Image& Sample::bytes() {

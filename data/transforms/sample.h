@@ -3,11 +3,14 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
+#include <kestrel/data/datasets/dataset.h>
 #include <kestrel/data/image.h>
+#include <kestrel/data/transforms/instances.h>
 #include <kestrel/detection/structures.h>
-#include <kestrel/kernels/common/box.h>
 
 namespace kestrel {
 
@@ -27,7 +30,7 @@ struct FloatImage {
   const float* row(int64_t y) const { return pixels.data() + y * width * 3; }
 };
 
-/// An image with its boxes on its way to the network.
+/// An image with what is annotated in it on its way to the network.
 ///
 /// Mirroring, normalising and padding are only noted: collate() does them in the one pass that
 /// writes the batch. A transform that needs the pixels themselves calls bytes() or floats().
@@ -36,9 +39,10 @@ class Sample {
   Sample() = default;
   explicit Sample(Image image);
 
-  std::vector<Box> boxes;
-  std::vector<int64_t> labels;  ///< Of `boxes`.
-  std::vector<Box> ignored;     ///< Crowds and difficult objects.
+  Instances instances;  ///< In the pixels of the picture as it is to become.
+  /// For LoadAnnotations; the data set's.
+  std::span<const Annotation> annotations;
+  std::string semantic_file;  ///< A picture of classes; empty where there is none.
   ImageMeta meta;
   std::optional<std::array<int64_t, 2>> preset_scale;  ///< w, h for Resize instead of its own.
   std::optional<bool> preset_flip;                     ///< For RandomFlip instead of a draw.

@@ -17,9 +17,10 @@ class Assigner {
 
   virtual ~Assigner() = default;
   /// anchors (n, 4) and ground truths (g, 4); `valid` (n) uint8 or undefined: anchors with 0 are
-  /// ignored and count for nothing.
-  virtual AssignResult assign(const Tensor& anchors, const Tensor& valid,
-                              const Tensor& truths) const = 0;
+  /// ignored and count for nothing. `ignored` (i, 4) or undefined: boxes of crowds, whose anchors
+  /// an assigner may ignore.
+  virtual AssignResult assign(const Tensor& anchors, const Tensor& valid, const Tensor& truths,
+                              const Tensor& ignored = {}) const = 0;
 };
 
 }  // namespace kestrel

@@ -20,10 +20,7 @@ MaxIoUAssigner::MaxIoUAssigner(const MaxIoUAssignerOptions& options) {
   } else {
     params_.neg_iou_upper = options.neg_iou_thr.as_float();
   }
-  if (options.ignore_iof_thr > 0) {
-    fail<UsageError>("[max_iou_assigner] ignore_iof_thr ", options.ignore_iof_thr,
-                     " needs crowd boxes, which are dropped when annotations are read; use -1");
-  }
+  ignore_ = {.threshold = options.ignore_iof_thr, .of_anchors = options.ignore_wrt_candidates};
   if (!options.match_low_quality) {
     params_.low_quality = LowQuality::None;
   } else if (options.torchvision_matching) {
@@ -31,9 +28,15 @@ MaxIoUAssigner::MaxIoUAssigner(const MaxIoUAssignerOptions& options) {
   }
 }
 
-AssignResult MaxIoUAssigner::assign(const Tensor& anchors, const Tensor& valid,
-                                    const Tensor& truths) const {
+AssignResult MaxIoUAssigner::assign(const Tensor& anchors, const Tensor& given_valid,
+                                    const Tensor& truths, const Tensor& ignored) const {
   const int64_t n = anchors.size(0);
+  Tensor valid = given_valid;
+  if (ignore_.threshold > 0 && ignored && ignored.numel() > 0) {
+    valid = valid ? valid.clone() : Tensor::full({n}, 1, DType::UInt8, anchors.device());
+    run(anchors.device(), cpu::anchor_ignore, gpu::anchor_ignore, anchors.view(), ignored.view(),
+        truths.view(), ignore_, valid.view());
+  }
   AssignResult result{Tensor::empty({n}, DType::Int64, anchors.device()),
                       Tensor::empty({n}, DType::Float32, anchors.device())};
   run(anchors.device(), cpu::anchor_assign, gpu::anchor_assign, anchors.view(), valid.view(),

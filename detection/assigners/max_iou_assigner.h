@@ -28,8 +28,11 @@ struct MaxIoUAssignerOptions {
       "the best anchors of each ground truth become positive, too");
     v("torchvision_matching", torchvision_matching,
       "low-quality anchors get the ground truth they overlap most");
-    v("ignore_iof_thr", ignore_iof_thr, "crowd boxes are dropped, so only -1 is possible");
-    v("ignore_wrt_candidates", ignore_wrt_candidates, "without effect, as ignore_iof_thr is -1");
+    v("ignore_iof_thr", ignore_iof_thr,
+      "above 0: anchors of which more than this share lies in an ignored box are ignored "
+      "themselves");
+    v("ignore_wrt_candidates", ignore_wrt_candidates,
+      "false: anchors that cover more than that share of an ignored box");
     v("gpu_assign_thr", gpu_assign_thr,
       "without effect: there is no matrix that could be too large");
   }
@@ -40,11 +43,12 @@ class MaxIoUAssigner : public Assigner {
  public:
   explicit MaxIoUAssigner(const MaxIoUAssignerOptions& options = {});
 
-  AssignResult assign(const Tensor& anchors, const Tensor& valid,
-                      const Tensor& truths) const override;
+  AssignResult assign(const Tensor& anchors, const Tensor& valid, const Tensor& truths,
+                      const Tensor& ignored = {}) const override;
 
  private:
   AssignParams params_;
+  IgnoreParams ignore_;  // threshold <= 0: no anchor is ignored for a crowd
 };
 
 }  // namespace kestrel

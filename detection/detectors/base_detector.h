@@ -1,18 +1,14 @@
 #pragma once
 
+#include <span>
 #include <vector>
 
-#include <kestrel/detection/heads/dense_head.h>
+#include <kestrel/detection/outputs.h>
+#include <kestrel/detection/predict_clock.h>
 #include <kestrel/detection/structures.h>
 #include <kestrel/layers/module.h>
 
 namespace kestrel {
-
-/// Where the time of predict() went, in milliseconds.
-struct PredictTimes {
-  double inference = 0;    ///< The network.
-  double postprocess = 0;  ///< Decoding, thresholds, NMS.
-};
 
 /// A whole detector: what the trainer trains and Detector runs.
 class BaseDetector : public Module {
@@ -26,6 +22,17 @@ class BaseDetector : public Module {
   /// `times`, where given.
   virtual std::vector<Detections> predict(const Batch& batch, bool rescale = true,
                                           PredictTimes* times = nullptr) = 0;
+  /// Detections of the same images from several views of them, each a batch of one size, scale and
+  /// mirroring (test-time augmentation), in pixels of the original images. Throws UsageError for a
+  /// detector that has no such way.
+  virtual std::vector<Detections> predict_views(std::span<const Batch> views);
+
+  /// What the parts of the model give out for a batch, in the order in which they run.
+  virtual std::vector<StageOutput> stages(const Batch& batch) = 0;
+  virtual int64_t num_classes() const = 0;
+  /// Whether losses() looks at Batch::truths or waits for the device, so that a step cannot be
+  /// recorded as a CUDA graph.
+  virtual bool needs_host_targets() const { return false; }
 };
 
 }  // namespace kestrel

@@ -1,14 +1,14 @@
 #include <kestrel/detection/detectors/single_stage.h>
 
-#include <chrono>
 #include <utility>
 
-#include <kestrel/kernels/device.h>
 #include <kestrel/registry/registry.h>
 
 namespace kestrel {
 namespace {
 
+const Registration<BaseDetector, SingleStageDetector, SingleStageOptions> kSingleStage{
+    "SingleStageDetector", "backbone, neck where there is one, dense head"};
 const Registration<BaseDetector, RetinaNet, SingleStageOptions> kRetinaNet{
     "RetinaNet", "one-stage detector: backbone, neck, dense head"};
 
@@ -23,42 +23,65 @@ Config with_phase_configs(const SingleStageOptions& options) {
 }  // namespace
 
 SingleStageDetector::SingleStageDetector(const SingleStageOptions& options)
-    : SingleStageDetector(build<Backbone>(options.backbone), build<Neck>(options.neck),
+    : SingleStageDetector(build<Backbone>(options.backbone),
+                          options.neck.is_null() ? nullptr : build<Neck>(options.neck),
                           build<DenseHead>(with_phase_configs(options))) {}
 
 SingleStageDetector::SingleStageDetector(std::unique_ptr<Backbone> own_backbone,
                                          std::unique_ptr<Neck> own_neck,
                                          std::unique_ptr<DenseHead> own_head)
     : backbone(adopt("backbone", std::move(own_backbone))),
-      neck(adopt("neck", std::move(own_neck))),
+      neck(own_neck ? &adopt("neck", std::move(own_neck)) : nullptr),
       bbox_head(adopt("bbox_head", std::move(own_head))) {}
 
 std::vector<Variable> SingleStageDetector::extract_features(const Variable& images) {
-  return neck.forward(backbone.forward(images));
+  std::vector<Variable> levels = backbone.forward(images);
+  return neck ? neck->forward(levels) : levels;
 }
 
 Losses SingleStageDetector::losses(const Batch& batch) {
-  const HeadOutputs outputs = bbox_head.forward(extract_features(Variable(batch.images)));
-  return batch.targets ? bbox_head.loss(outputs, batch.targets)
-                       : bbox_head.loss(outputs, batch.truths, batch.metas);
+  return bbox_head.losses(extract_features(Variable(batch.images)),
+                          targets_of(batch, num_classes()));
 }
 
 std::vector<Detections> SingleStageDetector::predict(const Batch& batch, bool rescale,
                                                      PredictTimes* times) {
-  using Clock = std::chrono::steady_clock;
-  using Milliseconds = std::chrono::duration<double, std::milli>;
   const autograd::NoGrad no_grad;
-  const auto start = Clock::now();
-  const HeadOutputs outputs = bbox_head.forward(extract_features(Variable(batch.images)));
-  const Device device = batch.images.device();
-  if (times && device.is_cuda()) gpu::synchronize(gpu::current_stream(device.index()));
-  const auto middle = Clock::now();
-  std::vector<Detections> detections = bbox_head.predict(outputs, batch.metas, rescale);
-  if (times) {
-    times->inference += Milliseconds(middle - start).count();
-    times->postprocess += Milliseconds(Clock::now() - middle).count();
+  PredictClock clock(times, batch.images.device());
+  return bbox_head.predict(extract_features(Variable(batch.images)), batch.metas, rescale, &clock);
+}
+
+std::vector<Detections> SingleStageDetector::predict_views(std::span<const Batch> views) {
+  const autograd::NoGrad no_grad;
+  std::vector<std::vector<Candidates>> of_image;
+  for (const Batch& view : views) {
+    std::vector<Candidates> found =
+        bbox_head.candidates(extract_features(Variable(view.images)), view.metas);
+    of_image.resize(std::max(of_image.size(), found.size()));
+    KESTREL_CHECK(of_image.size() == found.size(),
+                  "[single_stage] every view must have the same images, got ", of_image.size(),
+                  " and ", found.size());
+    for (size_t i = 0; i < found.size(); ++i) of_image[i].push_back(std::move(found[i]));
   }
-  return detections;
+  std::vector<Detections> result;
+  for (const std::vector<Candidates>& parts : of_image) {
+    result.push_back(bbox_head.suppress(concatenate(parts)));
+  }
+  return result;
+}
+
+std::vector<StageOutput> SingleStageDetector::stages(const Batch& batch) {
+  std::vector<StageOutput> result;
+  std::vector<Variable> levels = backbone.forward(Variable(batch.images));
+  result.push_back({"backbone", levels});
+  if (neck) {
+    levels = neck->forward(levels);
+    result.push_back({"neck", levels});
+  }
+  for (StageOutput& output : bbox_head.outputs(levels)) {
+    result.push_back({"bbox_head." + output.name, std::move(output.levels)});
+  }
+  return result;
 }
 
 }  // namespace kestrel

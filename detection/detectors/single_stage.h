@@ -13,7 +13,7 @@ namespace kestrel {
 /// Parts of a one-stage detector as a config file describes them.
 struct SingleStageOptions {
   Config backbone;
-  Config neck;
+  Config neck;  ///< None: the head looks at the backbone's maps.
   Config bbox_head;
   Config train_cfg;
   Config test_cfg;
@@ -28,22 +28,29 @@ struct SingleStageOptions {
   }
 };
 
-/// Backbone, neck and dense head under the names "backbone", "neck" and "bbox_head".
+/// Backbone, neck, if any, and dense head under the names "backbone", "neck" and "bbox_head".
 class SingleStageDetector : public BaseDetector {
  public:
   explicit SingleStageDetector(const SingleStageOptions& options);
+  /// `neck` may be null.
   SingleStageDetector(std::unique_ptr<Backbone> backbone, std::unique_ptr<Neck> neck,
                       std::unique_ptr<DenseHead> bbox_head);
 
   Losses losses(const Batch& batch) override;
   std::vector<Detections> predict(const Batch& batch, bool rescale = true,
                                   PredictTimes* times = nullptr) override;
+  /// The candidates of all views together go through one suppression.
+  std::vector<Detections> predict_views(std::span<const Batch> views) override;
+  /// "backbone", "neck" and "bbox_head.<output>".
+  std::vector<StageOutput> stages(const Batch& batch) override;
+  int64_t num_classes() const override { return bbox_head.num_classes(); }
+  bool needs_host_targets() const override { return bbox_head.needs_host_targets(); }
 
   /// images (N, H, W, 3) to the maps that the head looks at.
   std::vector<Variable> extract_features(const Variable& images);
 
   Backbone& backbone;
-  Neck& neck;
+  Neck* neck;  ///< Null where there is none.
   DenseHead& bbox_head;
 };
 

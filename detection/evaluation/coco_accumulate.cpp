@@ -19,7 +19,7 @@ int64_t recall_index(int64_t t, int64_t k, int64_t classes, int64_t a, int64_t m
 /// Precision after each right detection, best score first. Wrong and ignored ones need no entry of
 /// their own: recall does not move there and precision is no higher.
 std::vector<double> precisions(std::span<const MatchedDetection> detections, int a, int t,
-                               int max_detections) {
+                               int64_t max_detections) {
   std::vector<double> result;
   int64_t right = 0, wrong = 0;
   for (const MatchedDetection& d : detections) {
@@ -90,7 +90,8 @@ void reset_tables(CocoEvalResult& result) {
   result.recall.assign(kT * classes * kA * kM, -1);
 }
 
-void accumulate_class(const ClassMatches& matches, int64_t k, CocoEvalResult& result) {
+void accumulate_class(const ClassMatches& matches, int64_t k,
+                      const std::array<int64_t, kM>& max_detections, CocoEvalResult& result) {
   if (!matches.seen) return;
   const int64_t classes = std::ssize(result.categories);
   std::vector<MatchedDetection> detections(matches.detections.begin(), matches.detections.end());
@@ -101,7 +102,7 @@ void accumulate_class(const ClassMatches& matches, int64_t k, CocoEvalResult& re
     const auto counted = static_cast<double>(matches.counted[a]);
     for (int m = 0; m < kM; ++m)
       for (int t = 0; t < kT; ++t) {
-        std::vector<double> curve = precisions(detections, a, t, kMaxDetections[m]);
+        std::vector<double> curve = precisions(detections, a, t, max_detections[m]);
         for (int64_t i = std::ssize(curve) - 1; i > 0; --i)
           curve[i - 1] = std::max(curve[i - 1], curve[i]);
         result.recall[recall_index(t, k, classes, a, m)] =

@@ -28,35 +28,40 @@ int64_t find_id(const std::vector<int64_t>& ids, int64_t id) {
 /// Images and classes of an evaluation by ascending id.
 struct Index {
   std::vector<int64_t> image_ids;
-  std::vector<CocoEvalImage> images;
+  std::vector<EvalImage> images;
   std::vector<int64_t> category_ids;
-  std::vector<CocoEvalCategory> categories;
+  std::vector<EvalCategory> categories;
 
-  explicit Index(const CocoEvalTruths& truths) {
-    std::map<int64_t, const CocoEvalImage*> by_image;
+  Index(const EvalTruths& truths, bool class_agnostic) {
+    std::map<int64_t, const EvalImage*> by_image;
     for (const auto& image : truths.images) by_image[image.id] = &image;
     for (const auto& [id, image] : by_image) {
       image_ids.push_back(id);
       images.push_back(*image);
     }
-    std::map<int64_t, const CocoEvalCategory*> by_category;
+    std::map<int64_t, const EvalCategory*> by_category;
     for (const auto& category : truths.categories) by_category[category.id] = &category;
     for (const auto& [id, category] : by_category) {
       category_ids.push_back(id);
       categories.push_back(*category);
     }
+    all_as_one = class_agnostic && !categories.empty();
+    if (all_as_one) categories = {{category_ids[0], "all"}};
   }
+
+  bool all_as_one = false;
 };
 
 /// An annotation or detection by (class, image): sorting gives groups in the order of accumulation,
 /// each in the order of the input.
 struct Keyed {
   int64_t key;
+  int64_t category;  // Also where all count as one: in this order the COCO authors' code has them.
   int64_t item;
   friend auto operator<=>(const Keyed&, const Keyed&) = default;
 };
 
-void check_mask_of(const RleMask& mask, const CocoEvalImage& image, const std::string& what) {
+void check_mask_of(const RleMask& mask, const EvalImage& image, const std::string& what) {
   try {
     check_mask(mask);
   } catch (const DataError& error) {
@@ -69,7 +74,7 @@ void check_mask_of(const RleMask& mask, const CocoEvalImage& image, const std::s
 }
 
 template <class Item>
-void check_shape(const Item& item, const CocoEvalImage& image, CocoMetric metric,
+void check_shape(const Item& item, const EvalImage& image, CocoMetric metric,
                  const auto& describe) {
   const auto finite = [](double v) { return std::isfinite(v); };
   if (metric == CocoMetric::kBbox && !std::all_of(item.bbox.begin(), item.bbox.end(), finite))
@@ -78,22 +83,24 @@ void check_shape(const Item& item, const CocoEvalImage& image, CocoMetric metric
   if (metric == CocoMetric::kSegm) check_mask_of(item.mask, image, describe());
 }
 
-std::vector<Keyed> key_truths(const CocoEvalTruths& truths, const Index& index, CocoMetric metric) {
+std::vector<Keyed> key_truths(const EvalTruths& truths, const Index& index, CocoMetric metric) {
   const std::string prefix = "[coco] " + truths.source + ": ";
   std::vector<Keyed> keyed;
   std::vector<int64_t> ids;
   int64_t dropped = 0, first_dropped = 0;
-  for (const CocoEvalTruth& truth : truths.annotations) {
+  for (const EvalTruth& truth : truths.annotations) {
     ids.push_back(truth.id);
     const int64_t i = find_id(index.image_ids, truth.image_id);
-    const int64_t k = find_id(index.category_ids, truth.category_id);
+    const int64_t category = find_id(index.category_ids, truth.category_id);
+    const int64_t k = index.all_as_one ? std::min<int64_t>(category, 0) : category;
     if (i < 0 || k < 0) {
       if (dropped++ == 0) first_dropped = truth.id;
       continue;
     }
     check_shape(truth, index.images[i], metric,
                 [&] { return prefix + "annotation " + std::to_string(truth.id); });
-    keyed.push_back({k * std::ssize(index.images) + i, &truth - truths.annotations.data()});
+    keyed.push_back(
+        {k * std::ssize(index.images) + i, category, &truth - truths.annotations.data()});
   }
   std::sort(ids.begin(), ids.end());
   if (const auto twice = std::adjacent_find(ids.begin(), ids.end()); twice != ids.end())
@@ -119,7 +126,8 @@ std::vector<Keyed> key_detections(const std::vector<CocoEvalDetection>& detectio
     const int64_t item = &detection - detections.data();
     const auto describe = [&] { return "[coco] detection " + std::to_string(item); };
     const int64_t i = find_id(index.image_ids, detection.image_id);
-    const int64_t k = find_id(index.category_ids, detection.category_id);
+    const int64_t category = find_id(index.category_ids, detection.category_id);
+    const int64_t k = index.all_as_one ? std::min<int64_t>(category, 0) : category;
     if (i < 0)
       fail<DataError>(describe(), ": image ", detection.image_id,
                       " is not among the annotated images");
@@ -129,7 +137,7 @@ std::vector<Keyed> key_detections(const std::vector<CocoEvalDetection>& detectio
     }
     if (std::isnan(detection.score)) fail<DataError>(describe(), ": score is not a number");
     check_shape(detection, index.images[i], metric, describe);
-    keyed.push_back({k * std::ssize(index.images) + i, item});
+    keyed.push_back({k * std::ssize(index.images) + i, category, item});
   }
   if (dropped > 0)
     warn("[coco] dropped " + std::to_string(dropped) +
@@ -155,7 +163,8 @@ std::span<const Keyed> take_key(std::span<const Keyed>& rest, int64_t key) {
   return taken;
 }
 
-std::vector<Group> make_groups(std::span<const Keyed> truths, std::span<const Keyed> detections) {
+std::vector<Group> make_groups(std::span<const Keyed> truths, std::span<const Keyed> detections,
+                               int64_t max_detections) {
   std::vector<Group> groups;
   int64_t results = 0;
   while (!truths.empty() || !detections.empty()) {
@@ -166,7 +175,7 @@ std::vector<Group> make_groups(std::span<const Keyed> truths, std::span<const Ke
     group.truths = take_key(truths, group.key);
     group.detections = take_key(detections, group.key);
     group.first_result = results;
-    group.results = std::min<int64_t>(std::ssize(group.detections), coco::kMaxDetections.back());
+    group.results = std::min<int64_t>(std::ssize(group.detections), max_detections);
     results += group.results;
     groups.push_back(group);
   }
@@ -188,14 +197,14 @@ MatchItem match_item(const Item& item, CocoMetric metric) {
   return result;
 }
 
-void match_group(Group& group, const CocoEvalTruths& truths,
+void match_group(Group& group, const EvalTruths& truths,
                  const std::vector<CocoEvalDetection>& detections, CocoMetric metric,
                  std::span<MatchedDetection> out) {
   std::vector<MatchItem> truth_items, detection_items;
   truth_items.reserve(group.truths.size());
   detection_items.reserve(group.detections.size());
   for (const Keyed& keyed : group.truths) {
-    const CocoEvalTruth& truth = truths.annotations[keyed.item];
+    const EvalTruth& truth = truths.annotations[keyed.item];
     truth_items.push_back(match_item(truth, metric));
     truth_items.back().id = truth.id;
     truth_items.back().crowd = truth.crowd;
@@ -239,12 +248,14 @@ CocoMetric coco_metric_from_string(std::string_view name) {
   fail<UsageError>("[coco] metric must be bbox or segm, got ", name);
 }
 
-CocoEvalResult evaluate_coco(const CocoEvalTruths& truths,
-                             const std::vector<CocoEvalDetection>& detections, CocoMetric metric) {
-  const Index index(truths);
+CocoEvalResult evaluate_coco(const EvalTruths& truths,
+                             const std::vector<CocoEvalDetection>& detections, CocoMetric metric,
+                             const CocoEvalLimits& limits) {
+  const Index index(truths, limits.class_agnostic);
   const std::vector<Keyed> keyed_truths = key_truths(truths, index, metric);
   const std::vector<Keyed> keyed_detections = key_detections(detections, index, metric);
-  std::vector<Group> groups = make_groups(keyed_truths, keyed_detections);
+  std::vector<Group> groups =
+      make_groups(keyed_truths, keyed_detections, limits.max_detections.back());
   const int64_t count = groups.empty() ? 0 : groups.back().first_result + groups.back().results;
   std::vector<MatchedDetection> results(count);
   parallel_for(std::ssize(groups), 128, [&](int64_t begin, int64_t end) {
@@ -259,7 +270,8 @@ CocoEvalResult evaluate_coco(const CocoEvalTruths& truths,
   coco::reset_tables(result);
   const std::vector<ClassMatches> matches = matches_by_class(groups, results, index);
   parallel_for(std::ssize(matches), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) coco::accumulate_class(matches[k], k, result);
+    for (int64_t k = begin; k < end; ++k)
+      coco::accumulate_class(matches[k], k, limits.max_detections, result);
   });
   coco::summarize(result);
   return result;

@@ -7,8 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include <kestrel/detection/evaluation/coco_text_ids.h>
-#include <kestrel/detection/evaluation/mask.h>
+#include <kestrel/detection/evaluation/eval_truths.h>
 
 namespace kestrel {
 
@@ -21,29 +20,6 @@ std::string_view to_string(CocoMetric metric);
 /// The metric of that name; throws UsageError for any other.
 CocoMetric coco_metric_from_string(std::string_view name);
 
-struct CocoEvalImage {
-  int64_t id = 0;
-  int64_t height = 0, width = 0;  ///< Of the original image; needed for polygons only.
-};
-
-struct CocoEvalCategory {
-  int64_t id = 0;
-  std::string name;
-};
-
-/// An annotated object. Box and mask are in pixels of the original image; the metric says which of
-/// the two must be there.
-struct CocoEvalTruth {
-  int64_t id = 0;  ///< Unique. One with id 0 never counts as found, as in the COCO authors' code.
-  int64_t image_id = 0;
-  int64_t category_id = 0;
-  std::array<double, 4> bbox{};  ///< x, y, w, h.
-  std::optional<double> area;    ///< Decides between small, medium and large; else of box or mask.
-  bool crowd = false;            ///< A group: what lies in it is neither right nor wrong.
-  bool ignore = false;  ///< Neither to be found nor wrong to find, such as VOC's difficult.
-  RleMask mask;
-};
-
 /// A detected object.
 struct CocoEvalDetection {
   int64_t image_id = 0;
@@ -52,15 +28,6 @@ struct CocoEvalDetection {
   std::array<double, 4> bbox{};  ///< x, y, w, h.
   std::optional<double> area;    ///< Of the box (bbox) or the mask (segm) where it is not given.
   RleMask mask;
-};
-
-/// What was annotated.
-struct CocoEvalTruths {
-  std::string source = "ground truth";  ///< Name of the file, for messages.
-  std::vector<CocoEvalImage> images;    ///< All images looked at, with objects or without.
-  std::vector<CocoEvalCategory> categories;
-  std::vector<CocoEvalTruth> annotations;
-  CocoTextIds image_texts{};  ///< Ids of images that are text in the file.
 };
 
 /// COCO's numbers. Thresholds T = .50:.05:.95, recalls R = 0:.01:1, classes K by ascending id,
@@ -72,11 +39,11 @@ struct CocoEvalResult {
   CocoMetric metric = CocoMetric::kBbox;
   /// AP, AP50, AP75, AP small, medium, large; AR with 1, 10, 100 detections, small, medium, large.
   std::array<double, 12> stats{};
-  std::vector<CocoEvalCategory> categories;  ///< By ascending id: the order of K.
-  std::vector<double> precision;             ///< [T, R, K, A, M].
-  std::vector<double> recall;                ///< [T, K, A, M].
-  std::vector<double> class_ap;              ///< AP per class, at all areas and 100 detections.
-  std::vector<double> class_ap50;            ///< The same at IoU .5.
+  std::vector<EvalCategory> categories;  ///< By ascending id: the order of K.
+  std::vector<double> precision;         ///< [T, R, K, A, M].
+  std::vector<double> recall;            ///< [T, K, A, M].
+  std::vector<double> class_ap;          ///< AP per class, at all areas and 100 detections.
+  std::vector<double> class_ap50;        ///< The same at IoU .5.
 
   double ap() const { return stats[0]; }
   double ap50() const { return stats[1]; }
@@ -90,6 +57,13 @@ struct CocoEvalResult {
   std::vector<double> precision_recall(int64_t k, int64_t t = 0) const;
 };
 
+/// What else decides COCO's numbers; proposals are evaluated without classes, and up to 1000.
+struct CocoEvalLimits {
+  bool class_agnostic = false;  ///< All categories count as one.
+  /// M, ascending; 1, 10 and 100 in stats and names stand for these.
+  std::array<int64_t, 3> max_detections{1, 10, 100};
+};
+
 /// Short names of the twelve numbers: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm,
 /// ARl.
 const std::array<std::string_view, 12>& coco_stat_names();
@@ -99,8 +73,9 @@ const std::array<std::string_view, 12>& coco_stat_names();
 /// listed are dropped, as are annotations of classes and images that are not listed (with a
 /// warning). Throws DataError for a detection of an unlisted image, numbers that are not finite,
 /// masks that are broken or not of their image's size, and annotation ids that occur twice.
-CocoEvalResult evaluate_coco(const CocoEvalTruths& truths,
-                             const std::vector<CocoEvalDetection>& detections, CocoMetric metric);
+CocoEvalResult evaluate_coco(const EvalTruths& truths,
+                             const std::vector<CocoEvalDetection>& detections, CocoMetric metric,
+                             const CocoEvalLimits& limits = {});
 
 /// The twelve lines that users of COCO know, each ended by a line feed.
 std::string coco_summary(const CocoEvalResult& result);

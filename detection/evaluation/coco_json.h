@@ -10,7 +10,7 @@
 #include <simdjson.h>
 
 #include <kestrel/detection/evaluation/coco_text_ids.h>
-#include <kestrel/detection/evaluation/mask.h>
+#include <kestrel/detection/masks/rle_mask.h>
 
 namespace kestrel::coco {
 

@@ -13,7 +13,6 @@ constexpr int kT = CocoEvalResult::kThresholds;
 constexpr int kR = CocoEvalResult::kRecalls;
 constexpr int kA = CocoEvalResult::kAreas;
 constexpr int kM = CocoEvalResult::kMaxDetections;
-constexpr std::array<int, kM> kMaxDetections{1, 10, 100};
 
 /// The IoU thresholds .5:.05:.95 and recalls 0:.01:1, bit for bit as numpy.linspace makes them.
 const std::array<double, kT>& iou_thresholds();
@@ -39,9 +38,9 @@ struct MatchItem {
   std::array<double, 4> mask_bounds{};  ///< mask_box(*mask), for masks.
 };
 
-/// Matches the detections of one image and class to its annotations. Writes the best of them, at
-/// most 100, to `out` in order of score, and returns how many annotations can be found per area
-/// range.
+/// Matches the detections of one image and class to its annotations. Writes the best of them, as
+/// many as it holds, to `out` in order of score, and returns how many annotations can be found per
+/// area range.
 std::array<int64_t, kA> match_image(std::span<const MatchItem> truths,
                                     std::span<MatchItem> detections, CocoMetric metric,
                                     std::span<MatchedDetection> out);

@@ -53,8 +53,8 @@ void require(bool seen, const JsonPlace& place, const char* field) {
   if (!seen) fail<DataError>(place.describe(), ": has no ", field);
 }
 
-CocoEvalImage parse_image(value v, const JsonPlace& place, CocoTextIds& texts) {
-  CocoEvalImage image;
+EvalImage parse_image(value v, const JsonPlace& place, CocoTextIds& texts) {
+  EvalImage image;
   bool has_id = false;
   for_each_field(json_object(v, place), place, [&](std::string_view key, value field) {
     if (key == "id") {
@@ -70,8 +70,8 @@ CocoEvalImage parse_image(value v, const JsonPlace& place, CocoTextIds& texts) {
   return image;
 }
 
-CocoEvalCategory parse_category(value v, const JsonPlace& place) {
-  CocoEvalCategory category;
+EvalCategory parse_category(value v, const JsonPlace& place) {
+  EvalCategory category;
   bool has_id = false;
   for_each_field(json_object(v, place), place, [&](std::string_view key, value field) {
     if (key == "id") {
@@ -89,9 +89,9 @@ struct TruthTexts {
   CocoTextIds annotations, images;
 };
 
-CocoEvalTruth parse_truth(value v, const JsonPlace& place, CocoMetric metric, TruthTexts& texts,
-                          Segmentation& shape) {
-  CocoEvalTruth truth;
+EvalTruth parse_truth(value v, const JsonPlace& place, CocoMetric metric, TruthTexts& texts,
+                      Segmentation& shape) {
+  EvalTruth truth;
   Seen seen;
   for_each_field(json_object(v, place), place, [&](std::string_view key, value field) {
     if (key == "id") {
@@ -121,11 +121,11 @@ CocoEvalTruth parse_truth(value v, const JsonPlace& place, CocoMetric metric, Tr
   return truth;
 }
 
-using ImageSizes = std::unordered_map<int64_t, const CocoEvalImage*>;
+using ImageSizes = std::unordered_map<int64_t, const EvalImage*>;
 
-ImageSizes sizes_of(const CocoEvalTruths& truths) {
+ImageSizes sizes_of(const EvalTruths& truths) {
   ImageSizes sizes;
-  for (const CocoEvalImage& image : truths.images) sizes[image.id] = &image;
+  for (const EvalImage& image : truths.images) sizes[image.id] = &image;
   return sizes;
 }
 
@@ -134,7 +134,7 @@ RleMask to_mask(const Segmentation& shape, const ImageSizes& sizes, int64_t imag
     return mask_from_string(text->text, text->height, text->width);
   if (const auto* runs = std::get_if<RunCounts>(&shape))
     return mask_from_counts(runs->counts, runs->height, runs->width);
-  const CocoEvalImage& image = *sizes.at(image_id);
+  const EvalImage& image = *sizes.at(image_id);
   return mask_from_polygons(std::get<Polygons>(shape), image.height, image.width);
 }
 
@@ -156,7 +156,7 @@ void convert_masks(std::vector<Item>& items, std::vector<Segmentation>& shapes,
 }
 
 /// Images with text as their id are evaluated in the order of the texts.
-void order_texts(CocoEvalTruths& truths, const CocoTextIds& texts) {
+void order_texts(EvalTruths& truths, const CocoTextIds& texts) {
   if (texts.size() == 0) return;
   const std::vector<size_t> ranks = texts.ranks();
   std::vector<size_t> order(ranks.size());
@@ -165,13 +165,13 @@ void order_texts(CocoEvalTruths& truths, const CocoTextIds& texts) {
   const auto reorder = [&](int64_t& id) {
     if (CocoTextIds::is_text(id)) id = CocoTextIds::at(ranks[CocoTextIds::place(id)]);
   };
-  for (CocoEvalImage& image : truths.images) reorder(image.id);
-  for (CocoEvalTruth& truth : truths.annotations) reorder(truth.image_id);
+  for (EvalImage& image : truths.images) reorder(image.id);
+  for (EvalTruth& truth : truths.annotations) reorder(truth.image_id);
 }
 
-CocoEvalTruths parse_truths(const simdjson::padded_string& text, CocoMetric metric,
-                            const std::string& name) {
-  CocoEvalTruths truths;
+EvalTruths parse_truths(const simdjson::padded_string& text, CocoMetric metric,
+                        const std::string& name) {
+  EvalTruths truths;
   truths.source = name;
   std::vector<Segmentation> shapes;
   TruthTexts texts;
@@ -257,7 +257,7 @@ Polygons rectangle(const std::array<double, 4>& box) {
 }
 
 std::vector<CocoEvalDetection> parse_results(const simdjson::padded_string& text,
-                                             const CocoEvalTruths& truths, CocoMetric metric,
+                                             const EvalTruths& truths, CocoMetric metric,
                                              const std::string& name) {
   const ImageSizes sizes = sizes_of(truths);
   const JsonPlace file{name};
@@ -309,29 +309,27 @@ std::vector<CocoEvalDetection> parse_results(const simdjson::padded_string& text
 
 }  // namespace
 
-CocoEvalTruths read_coco_truths(const std::string& path, CocoMetric metric) {
+EvalTruths read_coco_truths(const std::string& path, CocoMetric metric) {
   return parse_truths(load(path), metric, path);
 }
 
-CocoEvalTruths parse_coco_truths(std::string_view json, CocoMetric metric,
-                                 const std::string& name) {
+EvalTruths parse_coco_truths(std::string_view json, CocoMetric metric, const std::string& name) {
   return parse_truths(as_utf8(json, name), metric, name);
 }
 
-std::vector<CocoEvalDetection> read_coco_results(const std::string& path,
-                                                 const CocoEvalTruths& truths, CocoMetric metric) {
+std::vector<CocoEvalDetection> read_coco_results(const std::string& path, const EvalTruths& truths,
+                                                 CocoMetric metric) {
   return parse_results(load(path), truths, metric, path);
 }
 
-std::vector<CocoEvalDetection> parse_coco_results(std::string_view json,
-                                                  const CocoEvalTruths& truths, CocoMetric metric,
-                                                  const std::string& name) {
+std::vector<CocoEvalDetection> parse_coco_results(std::string_view json, const EvalTruths& truths,
+                                                  CocoMetric metric, const std::string& name) {
   return parse_results(as_utf8(json, name), truths, metric, name);
 }
 
 CocoEvalResult evaluate_coco_files(const std::string& annotations, const std::string& results,
                                    CocoMetric metric) {
-  const CocoEvalTruths truths = read_coco_truths(annotations, metric);
+  const EvalTruths truths = read_coco_truths(annotations, metric);
   if (truths.images.empty()) {
     fail<DataError>("[coco] ", annotations, ": lists no image: there is nothing to evaluate on");
   }

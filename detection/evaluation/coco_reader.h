@@ -12,23 +12,23 @@ namespace kestrel {
 /// bbox, segmentations are passed over. An annotation without `area` gets that of its box or mask;
 /// one without `iscrowd` is no crowd; its `ignore` is not looked at. Throws DataError that names
 /// the file, the item and the value.
-CocoEvalTruths read_coco_truths(const std::string& path, CocoMetric metric);
+EvalTruths read_coco_truths(const std::string& path, CocoMetric metric);
 
 /// The same from a text; `name` stands for the file in messages.
-CocoEvalTruths parse_coco_truths(std::string_view json, CocoMetric metric,
-                                 const std::string& name = "annotations");
+EvalTruths parse_coco_truths(std::string_view json, CocoMetric metric,
+                             const std::string& name = "annotations");
 
 /// Reads COCO results (a list of objects with image_id, category_id, score and bbox, segmentation
 /// or both). As in the COCO authors' code the first one decides: if it has a box then all must, an
 /// area is that of the box, and the box is the mask of one that has none; if not, box and area are
 /// the mask's. Throws DataError that names the file, the item and the value, also for an image not
 /// in `truths`.
-std::vector<CocoEvalDetection> read_coco_results(const std::string& path,
-                                                 const CocoEvalTruths& truths, CocoMetric metric);
+std::vector<CocoEvalDetection> read_coco_results(const std::string& path, const EvalTruths& truths,
+                                                 CocoMetric metric);
 
 /// The same from a text; `name` stands for the file in messages.
-std::vector<CocoEvalDetection> parse_coco_results(std::string_view json,
-                                                  const CocoEvalTruths& truths, CocoMetric metric,
+std::vector<CocoEvalDetection> parse_coco_results(std::string_view json, const EvalTruths& truths,
+                                                  CocoMetric metric,
                                                   const std::string& name = "results");
 
 /// Reads both files and evaluates.

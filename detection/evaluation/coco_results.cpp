@@ -42,6 +42,9 @@ void append_coco_detections(const Detections& detections, int64_t image_id,
   KESTREL_CHECK(boxes.size() == scores.size() * 4 && labels.size() == scores.size(),
                 "[coco] detections need a box, a score and a label each, got ", boxes.size() / 4,
                 " boxes, ", scores.size(), " scores and ", labels.size(), " labels");
+  KESTREL_CHECK(detections.masks.empty() || detections.masks.size() == scores.size(),
+                "[coco] detections need a mask each, or none has one, got ",
+                detections.masks.size(), " masks and ", scores.size(), " scores");
   for (size_t i = 0; i < scores.size(); ++i) {
     KESTREL_CHECK(labels[i] >= 0 && labels[i] < std::ssize(category_ids), "[coco] label ",
                   labels[i], " has no category among ", category_ids.size());
@@ -51,6 +54,7 @@ void append_coco_detections(const Detections& detections, int64_t image_id,
                    .category_id = category_ids[labels[i]],
                    .score = scores[i],
                    .bbox = {x1, y1, x2 - x1, y2 - y1}});
+    if (!detections.masks.empty()) out.back().mask = detections.masks[i];
   }
 }
 

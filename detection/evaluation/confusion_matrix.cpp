@@ -95,11 +95,11 @@ int64_t ConfusionMatrix::column_sum(int64_t truth) const {
   return sum;
 }
 
-ConfusionMatrix confusion_matrix(const CocoEvalTruths& truths,
+ConfusionMatrix confusion_matrix(const EvalTruths& truths,
                                  const std::vector<CocoEvalDetection>& detections,
                                  const ConfusionOptions& options) {
   std::map<int64_t, std::string> names;
-  for (const CocoEvalCategory& category : truths.categories) names[category.id] = category.name;
+  for (const EvalCategory& category : truths.categories) names[category.id] = category.name;
   ConfusionMatrix matrix;
   std::unordered_map<int64_t, int64_t> label_of;
   for (const auto& [id, name] : names) {
@@ -109,7 +109,7 @@ ConfusionMatrix confusion_matrix(const CocoEvalTruths& truths,
   matrix.counts.assign(static_cast<size_t>(matrix.size() * matrix.size()), 0);
 
   std::unordered_map<int64_t, ImageItems> images;
-  for (const CocoEvalTruth& truth : truths.annotations) {
+  for (const EvalTruth& truth : truths.annotations) {
     const auto label = label_of.find(truth.category_id);
     if (label == label_of.end()) continue;
     ImageItems& image = images[truth.image_id];

@@ -32,7 +32,7 @@ struct ConfusionMatrix {
 /// each detection takes the object that it overlaps most of those that are left. What is left on
 /// either side goes to background. Crowds and ignored objects are not asked for, and detections
 /// that lie in one (intersection over the detection's area above min_iou) are left out.
-ConfusionMatrix confusion_matrix(const CocoEvalTruths& truths,
+ConfusionMatrix confusion_matrix(const EvalTruths& truths,
                                  const std::vector<CocoEvalDetection>& detections,
                                  const ConfusionOptions& options = {});
 

@@ -53,7 +53,7 @@ AnchorHead::AnchorHead(const AnchorHeadOptions& options)
   }
 }
 
-std::vector<GridSize> AnchorHead::check_outputs(const HeadOutputs& outputs, int64_t images) const {
+std::vector<GridSize> AnchorHead::check_outputs(const Outputs& outputs, int64_t images) const {
   const size_t levels = anchor_generator_->num_levels();
   KESTREL_CHECK(outputs.cls_scores.size() == levels && outputs.bbox_preds.size() == levels,
                 "[anchor_head] ", outputs.cls_scores.size(), " and ", outputs.bbox_preds.size(),
@@ -98,7 +98,8 @@ AnchorHead::RowTargets AnchorHead::make_targets(const AnchorGrid& grid,
     run(device, cpu::anchor_flags, gpu::anchor_flags, grid.anchors.view(), levels,
         targets.sizes[image].cview(), train.allowed_border, valid.view());
     const Tensor truths = targets.boxes[image];
-    AssignResult assigned = assigner_->assign(grid.anchors, valid, truths);
+    AssignResult assigned = assigner_->assign(grid.anchors, valid, truths,
+                                              targets.ignored ? targets.ignored[image] : Tensor());
     sampler_->sample(assigned);
     const AnchorTargetParams params{.num_classes = num_classes(),
                                     .pos_weight = train.pos_weight > 0 ? train.pos_weight : 1,
@@ -122,7 +123,7 @@ Variable AnchorHead::bbox_loss(const Variable& pred, const RowTargets& targets) 
                              targets.box_weights, targets.avg_factor);
 }
 
-Losses AnchorHead::loss(const HeadOutputs& outputs, const TargetTensors& targets) {
+Losses AnchorHead::loss(const Outputs& outputs, const TargetTensors& targets) const {
   const int64_t images = targets.boxes.size(0);
   const std::vector<GridSize> sizes = check_outputs(outputs, images);
   const AnchorGrid grid = anchor_generator_->grid(sizes, targets.batch_height, targets.batch_width,
@@ -141,8 +142,12 @@ Losses AnchorHead::loss(const HeadOutputs& outputs, const TargetTensors& targets
   return {{"loss_cls", cls}, {"loss_bbox", bbox}};
 }
 
-std::vector<Detections> AnchorHead::predict(const HeadOutputs& outputs,
-                                            const std::vector<ImageMeta>& metas, bool rescale) {
+Losses AnchorHead::losses(const std::vector<Variable>& levels, const Targets& targets) {
+  return loss(forward(levels), targets.packed);
+}
+
+std::vector<std::vector<LevelPredictions>> AnchorHead::by_image(
+    const Outputs& outputs, const std::vector<ImageMeta>& metas) const {
   const std::vector<GridSize> sizes = check_outputs(outputs, static_cast<int64_t>(metas.size()));
   int64_t height = 0;
   int64_t width = 0;
@@ -152,18 +157,56 @@ std::vector<Detections> AnchorHead::predict(const HeadOutputs& outputs,
   }
   const Device device = metas.empty() ? Device::cpu() : outputs.cls_scores[0].data().device();
   const AnchorGrid grid = anchor_generator_->grid(sizes, height, width, device);
-  std::vector<Detections> result;
+  std::vector<std::vector<LevelPredictions>> result(metas.size());
   for (size_t image = 0; image < metas.size(); ++image) {
     const auto i = static_cast<int64_t>(image);
-    std::vector<LevelPredictions> levels;
     for (size_t l = 0; l < sizes.size(); ++l) {
-      levels.push_back({outputs.cls_scores[l].data()[i].reshape({-1, num_classes()}),
-                        outputs.bbox_preds[l].data()[i].reshape({-1, 4}), grid.level(l)});
+      result[image].push_back({outputs.cls_scores[l].data()[i].reshape({-1, num_classes()}),
+                               outputs.bbox_preds[l].data()[i].reshape({-1, 4}), grid.level(l)});
     }
-    result.push_back(
-        dense_postprocess(levels, metas[image], *bbox_coder_, options_.test_cfg, rescale));
   }
   return result;
+}
+
+std::vector<Detections> AnchorHead::predict(const Outputs& outputs,
+                                            const std::vector<ImageMeta>& metas,
+                                            bool rescale) const {
+  std::vector<Detections> result;
+  for (const auto& levels : by_image(outputs, metas)) {
+    result.push_back(
+        dense_postprocess(levels, metas[result.size()], *bbox_coder_, options_.test_cfg, rescale));
+  }
+  return result;
+}
+
+std::vector<Detections> AnchorHead::predict(const std::vector<Variable>& levels,
+                                            const std::vector<ImageMeta>& metas, bool rescale,
+                                            PredictClock* clock) {
+  const Outputs outputs = forward(levels);
+  if (clock) clock->network_done();
+  return predict(outputs, metas, rescale);
+}
+
+std::vector<StageOutput> AnchorHead::outputs(const std::vector<Variable>& levels) {
+  Outputs outputs = forward(levels);
+  return {{"cls_scores", std::move(outputs.cls_scores)},
+          {"bbox_preds", std::move(outputs.bbox_preds)}};
+}
+
+std::vector<Candidates> AnchorHead::candidates(const std::vector<Variable>& levels,
+                                               const std::vector<ImageMeta>& metas) {
+  std::vector<Candidates> result;
+  for (const auto& predictions : by_image(forward(levels), metas)) {
+    const ImageMeta& meta = metas[result.size()];
+    result.push_back(dense_candidates(predictions, meta, *bbox_coder_, options_.test_cfg, true));
+    mirror_back(result.back(), meta, static_cast<float>(meta.img_width) / meta.scale_x,
+                static_cast<float>(meta.img_height) / meta.scale_y);
+  }
+  return result;
+}
+
+Detections AnchorHead::suppress(const Candidates& candidates) const {
+  return kestrel::suppress(candidates, options_.test_cfg.nms, options_.test_cfg.max_per_img);
 }
 
 }  // namespace kestrel

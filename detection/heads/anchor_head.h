@@ -61,14 +61,29 @@ struct AnchorHeadOptions {
 /// detections from the raw predictions. Subclasses have the layers.
 class AnchorHead : public DenseHead {
  public:
+  /// Raw predictions, one entry per level.
+  struct Outputs {
+    std::vector<Variable> cls_scores;  ///< (N, H, W, A * C) logits.
+    std::vector<Variable> bbox_preds;  ///< (N, H, W, A * 4) deltas.
+  };
+
   explicit AnchorHead(const AnchorHeadOptions& options);
 
-  using DenseHead::loss;
+  virtual Outputs forward(const std::vector<Variable>& levels) = 0;
   /// loss_cls and loss_bbox. An image without ground truths has negatives alone; without anchors
-  /// that count it adds nothing.
-  Losses loss(const HeadOutputs& outputs, const TargetTensors& targets) override;
-  std::vector<Detections> predict(const HeadOutputs& outputs, const std::vector<ImageMeta>& metas,
-                                  bool rescale) override;
+  /// that count it adds nothing. Reads the packed targets alone.
+  Losses loss(const Outputs& outputs, const TargetTensors& targets) const;
+  std::vector<Detections> predict(const Outputs& outputs, const std::vector<ImageMeta>& metas,
+                                  bool rescale) const;
+
+  Losses losses(const std::vector<Variable>& levels, const Targets& targets) override;
+  std::vector<Detections> predict(const std::vector<Variable>& levels,
+                                  const std::vector<ImageMeta>& metas, bool rescale,
+                                  PredictClock* clock) override;
+  std::vector<StageOutput> outputs(const std::vector<Variable>& levels) override;
+  std::vector<Candidates> candidates(const std::vector<Variable>& levels,
+                                     const std::vector<ImageMeta>& metas) override;
+  Detections suppress(const Candidates& candidates) const override;
 
   const AnchorGenerator& anchor_generator() const { return *anchor_generator_; }
   DenseTestOptions& test_cfg() { return options_.test_cfg; }
@@ -82,7 +97,10 @@ class AnchorHead : public DenseHead {
 
   RowTargets make_targets(const AnchorGrid& grid, const TargetTensors& targets) const;
   Variable bbox_loss(const Variable& pred, const RowTargets& targets) const;
-  std::vector<GridSize> check_outputs(const HeadOutputs& outputs, int64_t images) const;
+  std::vector<GridSize> check_outputs(const Outputs& outputs, int64_t images) const;
+  /// What is predicted for each image, level by level.
+  std::vector<std::vector<LevelPredictions>> by_image(const Outputs& outputs,
+                                                      const std::vector<ImageMeta>& metas) const;
 
   AnchorHeadOptions options_;
   std::unique_ptr<AnchorGenerator> anchor_generator_;

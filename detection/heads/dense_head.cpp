@@ -1,20 +1,25 @@
 #include <kestrel/detection/heads/dense_head.h>
 
-namespace kestrel {
+#include <kestrel/kernels/error.h>
 
-Losses DenseHead::loss(const HeadOutputs& outputs, const std::vector<GroundTruth>& truths,
-                       const std::vector<ImageMeta>& metas) {
-  for (size_t image = 0; image < truths.size() && image < metas.size(); ++image) {
-    int64_t object = 0;
-    for (const int64_t label : truths[image].labels.values<int64_t>()) {
-      if (label < 0 || label >= num_classes()) {
-        fail<DataError>("[dense_head] ", metas[image].file, ": label ", label, " of object ",
-                        object, " is not in [0, ", num_classes(), ")");
-      }
-      ++object;
-    }
-  }
-  return loss(outputs, pack_targets(truths, metas, outputs.cls_scores.front().device()));
+namespace kestrel {
+namespace {
+
+[[noreturn]] void fail_no_candidates() {
+  fail<UsageError>(
+      "[dense_head] this head has no candidates that several views of an image could share: test "
+      "without augmentation");
+}
+
+}  // namespace
+
+std::vector<Candidates> DenseHead::candidates(const std::vector<Variable>&,
+                                              const std::vector<ImageMeta>&) {
+  fail_no_candidates();
+}
+
+Detections DenseHead::suppress(const Candidates&) const {
+  fail_no_candidates();
 }
 
 }  // namespace kestrel

@@ -57,8 +57,8 @@ RetinaHead::RetinaHead(const RetinaHeadOptions& options)
   }
 }
 
-HeadOutputs RetinaHead::forward(const std::vector<Variable>& levels) {
-  HeadOutputs outputs;
+AnchorHead::Outputs RetinaHead::forward(const std::vector<Variable>& levels) {
+  Outputs outputs;
   for (const Variable& level : levels) {
     Variable cls = level;
     for (ConvModule* conv : cls_convs_) cls = conv->forward(cls);

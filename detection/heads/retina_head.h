@@ -47,7 +47,7 @@ class RetinaHead : public AnchorHead {
  public:
   explicit RetinaHead(const RetinaHeadOptions& options);
 
-  HeadOutputs forward(const std::vector<Variable>& levels) override;
+  Outputs forward(const std::vector<Variable>& levels) override;
   /// By init_cfg; by default convolutions N(0, 0.01) with bias 0, and every score 0.01 by the bias
   /// of retina_cls.
   void init_weights(Philox& random) override;

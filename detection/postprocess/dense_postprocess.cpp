@@ -1,14 +1,12 @@
 #include <kestrel/detection/postprocess/dense_postprocess.h>
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <vector>
 
+#include <kestrel/detection/postprocess/take_rows.h>
 #include <kestrel/kernels/candidate_select.h>
-#include <kestrel/kernels/nms.h>
-#include <kestrel/kernels/rows.h>
 
 namespace kestrel {
 namespace {
@@ -18,15 +16,6 @@ float logit_of(double score) {
   if (score <= 0) return -std::numeric_limits<float>::infinity();
   if (score >= 1) return std::numeric_limits<float>::infinity();
   return static_cast<float>(std::log(score / (1 - score)));
-}
-
-Tensor take_rows(const Tensor& source, const Tensor& rows) {
-  Shape shape = source.shape();
-  shape[0] = rows.size(0);
-  Tensor result = Tensor::empty(shape, source.dtype(), source.device());
-  run(source.device(), cpu::gather_rows, gpu::gather_rows, source.view(), rows.view(),
-      result.view());
-  return result;
 }
 
 /// The anchors with the best classes, best first.
@@ -48,7 +37,7 @@ struct Pairs {
 };
 
 Pairs select_pairs(const LevelPredictions& all, const DenseTestOptions& options, Tensor count) {
-  const bool anchors_first = options.candidates == Candidates::Anchors;
+  const bool anchors_first = options.candidates == CandidateKind::Anchors;
   Pairs pairs{.level = anchors_first ? best_anchors(all, options.nms_pre) : all};
   const Tensor& logits = pairs.level.logits;
   const bool limited = !anchors_first && options.nms_pre > 0;
@@ -60,60 +49,27 @@ Pairs select_pairs(const LevelPredictions& all, const DenseTestOptions& options,
   return pairs;
 }
 
-/// Candidates of all levels, decoded.
-struct Pool {
-  Tensor boxes;   ///< (n, 4) float32.
-  Tensor scores;  ///< (n) float32; kNoCandidate where the box is not one.
-  Tensor labels;  ///< (n) int64.
-
-  Pool(int64_t n, Device device)
-      : boxes(Tensor::empty({n, 4}, DType::Float32, device)),
-        scores(Tensor::empty({n}, DType::Float32, device)),
-        labels(Tensor::empty({n}, DType::Int64, device)) {}
-
-  int64_t size() const { return scores.numel(); }
-
-  /// Writes the first `count` pairs of a level to the places from `begin` on.
-  void fill(int64_t begin, int64_t count, const Pairs& pairs, const BBoxCoder& coder,
-            ClipSize image, const CandidateParams& params) {
-    const Device device = scores.device();
-    const int64_t end = begin + count;
-    const Tensor positions = pairs.positions.slice(0, count);
-    Tensor rows = Tensor::empty({count}, DType::Int64, device);
-    run(device, cpu::split_positions, gpu::split_positions, positions.view(),
-        pairs.level.logits.size(1), rows.view(), labels.slice(begin, end).view());
-    const Tensor decoded =
-        coder.decode(take_rows(pairs.level.anchors, rows),
-                     take_rows(pairs.level.deltas, rows).to(DType::Float32), image);
-    run(device, cpu::score_candidates, gpu::score_candidates, decoded.view(),
-        pairs.logits.slice(0, count).view(), params, boxes.slice(begin, end).view(),
-        scores.slice(begin, end).view());
-  }
-};
-
-/// What suppression leaves, on the CPU.
-Detections suppress(const Pool& pool, const DenseTestOptions& options) {
-  const Device device = pool.scores.device();
-  Tensor kept = Tensor::empty({pool.size()}, DType::Int64, device);
-  const int64_t count = run(device, cpu::nms, gpu::nms, pool.boxes.view(), pool.scores.view(),
-                            options.nms.class_agnostic ? ConstView{} : pool.labels.view(),
-                            NmsParams{options.nms.iou_threshold, options.max_per_img}, kept.view());
-  kept = kept.slice(0, count);
-  const Tensor scores = take_rows(pool.scores, kept).to(Device::cpu());
-  const auto values = scores.values<float>();
-  // Those that are no candidates have the lowest score.
-  const auto found =
-      static_cast<int64_t>(std::find(values.begin(), values.end(), kNoCandidate) - values.begin());
-  kept = kept.slice(0, found);
-  return {take_rows(pool.boxes, kept).to(Device::cpu()), scores.slice(0, found),
-          take_rows(pool.labels, kept).to(Device::cpu())};
+/// Decodes the first `count` pairs of a level into the candidates from `begin` on.
+void fill(Candidates& candidates, int64_t begin, int64_t count, const Pairs& pairs,
+          const BBoxCoder& coder, ClipSize image, const CandidateParams& params) {
+  const Device device = candidates.scores.device();
+  const int64_t end = begin + count;
+  const Tensor positions = pairs.positions.slice(0, count);
+  Tensor rows = Tensor::empty({count}, DType::Int64, device);
+  run(device, cpu::split_positions, gpu::split_positions, positions.view(),
+      pairs.level.logits.size(1), rows.view(), candidates.labels.slice(begin, end).view());
+  const Tensor decoded =
+      coder.decode(take_rows(pairs.level.anchors, rows),
+                   take_rows(pairs.level.deltas, rows).to(DType::Float32), image);
+  run(device, cpu::score_candidates, gpu::score_candidates, decoded.view(),
+      pairs.logits.slice(0, count).view(), params, candidates.boxes.slice(begin, end).view(),
+      candidates.scores.slice(begin, end).view());
 }
 
 }  // namespace
 
-Detections dense_postprocess(const std::vector<LevelPredictions>& levels, const ImageMeta& meta,
-                             const BBoxCoder& coder, const DenseTestOptions& options,
-                             bool rescale) {
+Candidates dense_candidates(const std::vector<LevelPredictions>& levels, const ImageMeta& meta,
+                            const BBoxCoder& coder, const DenseTestOptions& options, bool rescale) {
   const Device device = levels.empty() ? Device::cpu() : levels[0].logits.device();
   Tensor counts = Tensor::empty({static_cast<int64_t>(levels.size())}, DType::Int64, device);
   std::vector<Pairs> selected;
@@ -129,21 +85,28 @@ Detections dense_postprocess(const std::vector<LevelPredictions>& levels, const 
 
   const Tensor known = counts.to(Device::cpu());  // waits for the device, once for all levels
   const auto found = known.values<int64_t>();
-  Pool pool(std::accumulate(found.begin(), found.end(), int64_t{0}), device);
+  Candidates candidates(std::accumulate(found.begin(), found.end(), int64_t{0}), device);
   CandidateParams params;
-  if (rescale && !options.rescale_after_nms) {
+  if (rescale) {
     params.scale_x = meta.scale_x;
     params.scale_y = meta.scale_y;
   }
   const ClipSize image{static_cast<double>(meta.img_width), static_cast<double>(meta.img_height)};
   int64_t begin = 0;
   for (size_t l = 0; l < selected.size(); ++l) {
-    if (found[l] > 0) pool.fill(begin, found[l], selected[l], coder, image, params);
+    if (found[l] > 0) fill(candidates, begin, found[l], selected[l], coder, image, params);
     begin += found[l];
   }
+  return candidates;
+}
 
-  Detections result = suppress(pool, options);
-  if (rescale && options.rescale_after_nms) {
+Detections dense_postprocess(const std::vector<LevelPredictions>& levels, const ImageMeta& meta,
+                             const BBoxCoder& coder, const DenseTestOptions& options,
+                             bool rescale) {
+  const bool later = rescale && options.rescale_after_nms;
+  Detections result = suppress(dense_candidates(levels, meta, coder, options, rescale && !later),
+                               options.nms, options.max_per_img);
+  if (later) {
     float* box = result.boxes.data<float>();
     for (int64_t i = 0; i < result.boxes.numel(); ++i) {
       box[i] /= i % 2 == 0 ? meta.scale_x : meta.scale_y;

@@ -1,38 +1,24 @@
 #pragma once
 
 #include <array>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include <kestrel/detection/coders/bbox_coder.h>
+#include <kestrel/detection/postprocess/candidates.h>
 #include <kestrel/detection/structures.h>
 
 namespace kestrel {
 
-/// MMDetection's test_cfg.nms.
-struct NmsOptions {
-  std::string type = "nms";
-  double iou_threshold = 0.5;
-  bool class_agnostic = false;
-
-  template <class V>
-  void visit(V& v) {
-    v("type", type, "nms");
-    v("iou_threshold", iou_threshold, "a box that overlaps a better one by more goes");
-    v("class_agnostic", class_agnostic, "boxes of other classes count, too");
-  }
-};
-
 /// What competes for the nms_pre places of a level.
-enum class Candidates : uint8_t {
+enum class CandidateKind : uint8_t {
   Pairs,    ///< (anchor, class) pairs above score_thr: MMDetection from 2.17 on, and torchvision.
   Anchors,  ///< Anchors by their best class, before score_thr: MMDetection until 2.16.
 };
 
-constexpr auto enum_names(Candidates) {
-  return std::array{std::pair{Candidates::Pairs, "pairs"},
-                    std::pair{Candidates::Anchors, "anchors"}};
+constexpr auto enum_names(CandidateKind) {
+  return std::array{std::pair{CandidateKind::Pairs, "pairs"},
+                    std::pair{CandidateKind::Anchors, "anchors"}};
 }
 
 /// MMDetection's test_cfg of a dense head.
@@ -42,7 +28,7 @@ struct DenseTestOptions {
   double score_thr = 0.05;
   NmsOptions nms = {};
   int64_t max_per_img = 100;
-  Candidates candidates = Candidates::Pairs;
+  CandidateKind candidates = CandidateKind::Pairs;
   bool rescale_after_nms = false;
 
   template <class V>
@@ -65,10 +51,15 @@ struct LevelPredictions {
   Tensor anchors;  ///< (n, 4) float32.
 };
 
-/// Objects in one image, by descending score. Logits are compared with the logit of score_thr, and
-/// only what is left is scored and decoded. A NaN logit is no candidate, and a box that is not
-/// finite is dropped. With `rescale`, boxes are in pixels of the original image. Runs on the device
-/// of the predictions; what it returns is on the CPU.
+/// What is above score_thr in one image, at most nms_pre of each level: logits are compared with
+/// the logit of score_thr, and only what is left is scored and decoded. A NaN logit is no
+/// candidate, nor is a box that is not finite. With `rescale`, boxes are in pixels of the original
+/// image.
+Candidates dense_candidates(const std::vector<LevelPredictions>& levels, const ImageMeta& meta,
+                            const BBoxCoder& coder, const DenseTestOptions& options, bool rescale);
+
+/// Objects in one image: what suppression leaves of dense_candidates(). Runs on the device of the
+/// predictions; what it returns is on the CPU.
 Detections dense_postprocess(const std::vector<LevelPredictions>& levels, const ImageMeta& meta,
                              const BBoxCoder& coder, const DenseTestOptions& options, bool rescale);
 

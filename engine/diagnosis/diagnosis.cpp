@@ -123,6 +123,9 @@ Replay read_replay(const std::filesystem::path& path, Device device) {
   for (size_t i = 0; i < replay.batch.metas.size(); ++i) {
     replay.batch.truths.push_back({.boxes = file.at(truth_name(i, "boxes")).clone(),
                                    .labels = file.at(truth_name(i, "labels")).clone()});
+    for (const auto& [name, tensor] : file.tensors) {  // earlier versions did not write it
+      if (name == truth_name(i, "ignored")) replay.batch.truths.back().ignored = tensor.clone();
+    }
   }
   const ModelFile stored = read_model_file(path);
   replay.model = build<BaseDetector>(stored.config.at("model"));
@@ -159,6 +162,9 @@ void write_replay(const std::filesystem::path& file, const Module& model, const 
     images.push_back(to_json(batch.metas[i]));
     contents.tensors.emplace_back(truth_name(i, "boxes"), batch.truths[i].boxes);
     contents.tensors.emplace_back(truth_name(i, "labels"), batch.truths[i].labels);
+    if (const Tensor& ignored = batch.truths[i].ignored) {
+      contents.tensors.emplace_back(truth_name(i, "ignored"), ignored);
+    }
   }
   for (const auto& [name, tensor] : model.state_dict()) {
     contents.tensors.emplace_back(std::string(kWeightsPrefix) + name, tensor);

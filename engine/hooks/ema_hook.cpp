@@ -16,8 +16,19 @@ const Registration<Hook, ExpMomentumEmaHook, ExpMomentumEmaOptions, Module&> kEx
     "ExpMomentumEMAHook", "moving average of the weights, faster at first, exponentially"};
 const Registration<Hook, LinearMomentumEmaHook, LinearMomentumEmaOptions, Module&> kLinear{
     "LinearMomentumEMAHook", "moving average of the weights, faster at first"};
+const Registration<Hook, ParameterEmaHook, ParameterEmaOptions, Module&> kParameter{
+    "EMAHook", "moving average of the parameters, as mmcv's"};
 
 constexpr std::string_view kEma = "ema.";
+
+double rising_momentum(const EmaOptions& options, double warm_up, int64_t iter) {
+  const double most = std::pow(options.momentum, static_cast<double>(options.interval));
+  return std::min(most, static_cast<double>(1 + iter) / (warm_up + static_cast<double>(iter)));
+}
+
+void check_warm_up(double warm_up) {
+  if (!(warm_up > 0)) fail<UsageError>("[ema] warm_up has to be positive, got ", warm_up);
+}
 
 }  // namespace
 
@@ -59,7 +70,7 @@ StateDict EmaHook::weights() const {
 }
 
 void EmaHook::after_iter(Runner& runner) {
-  if ((runner.iter() + 1) % options_.interval != 0) return;
+  if (!updates(runner.iter())) return;
   std::vector<EmaTensor> tensors;
   Device device;
   for_each([&](const std::string&, const Tensor& value, Tensor& average) {
@@ -67,7 +78,7 @@ void EmaHook::after_iter(Runner& runner) {
     tensors.push_back({.average = average.view(), .value = value.cview()});
   });
   run(device, cpu::ema_step, gpu::ema_step, std::span<const EmaTensor>(tensors),
-      static_cast<float>(momentum(runner.iter())));
+      momentum(runner.iter()));
 }
 
 void EmaHook::swap() {
@@ -103,18 +114,28 @@ ExpMomentumEmaHook::ExpMomentumEmaHook(const ExpMomentumEmaOptions& options, Mod
 }
 
 double ExpMomentumEmaHook::momentum(int64_t iter) const {
-  const double least = std::pow(options().momentum, static_cast<double>(options().interval));
+  const double least = options().momentum;
   return (1 - least) * std::exp(-static_cast<double>(1 + iter) / total_iter_) + least;
 }
 
 LinearMomentumEmaHook::LinearMomentumEmaHook(const LinearMomentumEmaOptions& options, Module& model)
     : EmaHook(options.common, model), warm_up_(options.warm_up) {
-  if (!(warm_up_ > 0)) fail<UsageError>("[ema] warm_up has to be positive, got ", warm_up_);
+  check_warm_up(warm_up_);
 }
 
 double LinearMomentumEmaHook::momentum(int64_t iter) const {
-  const double most = std::pow(options().momentum, static_cast<double>(options().interval));
-  return std::min(most, static_cast<double>(1 + iter) / (warm_up_ + static_cast<double>(iter)));
+  return rising_momentum(options(), warm_up_, iter);
+}
+
+ParameterEmaHook::ParameterEmaHook(const ParameterEmaOptions& options, Module& model)
+    : EmaHook({.momentum = options.momentum, .interval = options.interval, .skip_buffers = true},
+              model),
+      warm_up_(options.warm_up) {
+  check_warm_up(warm_up_);
+}
+
+double ParameterEmaHook::momentum(int64_t iter) const {
+  return rising_momentum(options(), warm_up_, iter);
 }
 
 }  // namespace kestrel

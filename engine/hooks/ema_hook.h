@@ -7,14 +7,14 @@ namespace kestrel {
 
 /// What the moving averages of weights have in common.
 struct EmaOptions {
-  double momentum = 0.0002;
-  int64_t interval = 1;
-  bool skip_buffers = false;
+  double momentum = 0.0002;   ///< Share of the new weights in every update.
+  int64_t interval = 1;       ///< Iterations between updates.
+  bool skip_buffers = false;  ///< Running statistics are those of the model, not averages.
 
   template <class V>
   void visit(V& v) {
     v("momentum", momentum, "share of the new weights in every update");
-    v("interval", interval, "iterations between updates; the momentum is raised to this power");
+    v("interval", interval, "iterations between updates");
     v("skip_buffers", skip_buffers, "running statistics are those of the model, not averages");
   }
 };
@@ -48,6 +48,8 @@ class EmaHook : public Hook {
 
   /// The momentum of the update after iteration `iter`, from 0.
   virtual double momentum(int64_t iter) const = 0;
+  /// Whether there is one; by default after every `interval` iterations.
+  virtual bool updates(int64_t iter) const { return (iter + 1) % options_.interval == 0; }
   const EmaOptions& options() const { return options_; }
 
  private:
@@ -64,7 +66,7 @@ class EmaHook : public Hook {
 
 struct ExpMomentumEmaOptions {
   EmaOptions common = {};
-  double total_iter = 2000;
+  double total_iter = 2000;  ///< In which the momentum falls from 1 to `momentum`, to 1/e.
 
   template <class V>
   void visit(V& v) {
@@ -95,13 +97,38 @@ struct LinearMomentumEmaOptions {
   }
 };
 
-/// MMDetection's LinearMomentumEMAHook: min(m, (1 + iter) / (warm_up + iter)).
+/// MMDetection's LinearMomentumEMAHook: min(m^interval, (1 + iter) / (warm_up + iter)).
 class LinearMomentumEmaHook final : public EmaHook {
  public:
   LinearMomentumEmaHook(const LinearMomentumEmaOptions& options, Module& model);
 
  private:
   double momentum(int64_t iter) const override;
+  double warm_up_;
+};
+
+struct ParameterEmaOptions {
+  double momentum = 0.0002;
+  int64_t interval = 1;
+  double warm_up = 100;
+
+  template <class V>
+  void visit(V& v) {
+    v("momentum", momentum, "share of the new weights in every update");
+    v("interval", interval, "iterations between updates");
+    v("warm_up", warm_up, "iterations in which the momentum falls: (1 + iter) / (warm_up + iter)");
+  }
+};
+
+/// mmcv's EMAHook: as LinearMomentumEMAHook with skip_buffers, but its updates come after
+/// iterations 0, interval, 2 interval, and so on.
+class ParameterEmaHook final : public EmaHook {
+ public:
+  ParameterEmaHook(const ParameterEmaOptions& options, Module& model);
+
+ private:
+  double momentum(int64_t iter) const override;
+  bool updates(int64_t iter) const override { return iter % options().interval == 0; }
   double warm_up_;
 };
 

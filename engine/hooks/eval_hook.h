@@ -8,6 +8,7 @@
 
 #include <kestrel/engine/checkpoints/checkpoint.h>
 #include <kestrel/engine/hooks/hook.h>
+#include <kestrel/registry/options.h>
 
 namespace kestrel {
 
@@ -15,21 +16,28 @@ namespace kestrel {
 struct EvalOptions {
   int64_t interval = 1;
   std::optional<int64_t> start = {};
-  std::string metric = "bbox";
+  OneOrMore<std::string> metric = {};
+  bool classwise = false;
+  Config evaluator = {};
   std::string save_best = "auto";
+  /// Whether a "greater" or a "less" value of save_best is better; "": by its name.
+  std::string rule = "";
 
   template <class V>
   void visit(V& v) {
     v("interval", interval, "epochs; the last epoch is always evaluated");
     v("start", start, "first epoch, from 1, that is evaluated");
-    v("metric", metric, "what is measured");
+    v("metric", metric, "bbox, segm, proposal or mAP; none: what the data set is for");
+    v("classwise", classwise, "numbers of each class, too");
+    v("evaluator", evaluator, "{type: ...}, instead of the one that knows `metric`");
     v("save_best", save_best,
       "the metric by which best.safetensors is chosen; auto: the first; \"\": none");
+    v("rule", rule, "whether a greater or a less value of save_best is better; \"\": by its name");
   }
 };
 
-/// The metric of that name, "auto" for the first one; not of none. Throws UsageError, `who` said
-/// it.
+/// The metric of that name, "auto" for the first one; not of none. MMDetection's names do as well:
+/// bbox_mAP_50 for ap50, segm_mAP for segm_ap, mAP for map. Throws UsageError, `who` said it.
 const std::pair<std::string, double>& find_metric(const char* who, const NamedValues& metrics,
                                                   const std::string& name);
 /// Whether a metric says nothing: NaN, or COCO's -1 where nothing of the kind is annotated.
@@ -38,8 +46,8 @@ bool says_nothing(const std::string& metric, double value);
 bool lower_is_better(const std::string& metric);
 
 /// Evaluates after epochs, leaves the metrics in runner.metrics, and keeps the best weights as
-/// best.safetensors: higher is better, except for a metric with "loss" in its name; one that says
-/// nothing never is. Low.
+/// best.safetensors: by `rule`, else higher is better, except for a metric with "loss" in its name;
+/// one that says nothing never is. Low.
 class EvalHook final : public Hook {
  public:
   using Evaluator = std::function<NamedValues(Runner& runner)>;

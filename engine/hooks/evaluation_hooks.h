@@ -29,11 +29,12 @@ class ConfusionMatrixHook final : public PlotHook {
   void draw(const Runner& runner) override;
 
   std::filesystem::path file_;
-  const CocoEvalTruths* truths_;
+  const EvalTruths* truths_;
   const Evaluation* evaluation_;
 };
 
-/// Writes coco_results.json: what the last evaluation found, in COCO's results format.
+/// Writes coco_results.json: what the last evaluation found, in COCO's results format;
+/// and coco_results_segm.json where it has masks.
 class CocoResultsHook final : public PlotHook {
  public:
   CocoResultsHook(const NoOptions& options, const HookContext& context);
@@ -41,7 +42,9 @@ class CocoResultsHook final : public PlotHook {
  private:
   void draw(const Runner& runner) override;
 
-  std::filesystem::path file_;
+  std::filesystem::path folder_;
+  const Dataset* dataset_;
+  const EvalTruths* truths_;
   const Evaluation* evaluation_;
 };
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <kestrel/data/datasets/dataset.h>
-#include <kestrel/detection/evaluation/coco_eval.h>
+#include <kestrel/detection/evaluation/evaluator.h>
 #include <kestrel/engine/detection_task.h>
 #include <kestrel/engine/hooks/drawing_budget.h>
 #include <kestrel/engine/hooks/hook.h>
@@ -17,8 +17,8 @@ namespace kestrel {
 
 /// What the last evaluation of a run found.
 struct Evaluation {
-  std::vector<CocoEvalDetection> detections;
-  CocoEvalResult result;
+  std::vector<ImageDetections> detections;
+  EvalReport report;
 };
 
 /// What a run offers to the hooks that a config names. In a run every pointer is set, and what it
@@ -31,7 +31,7 @@ struct HookContext {
   const Dataset* train = nullptr;
   const Dataset* val = nullptr;
   Config train_config{};                   ///< data.train, for its transforms.
-  const CocoEvalTruths* truths = nullptr;  ///< Of val.
+  const EvalTruths* truths = nullptr;      ///< Of val.
   const Evaluation* evaluation = nullptr;  ///< Renewed by every evaluation of val.
   std::shared_ptr<DrawingBudget> budget = std::make_shared<DrawingBudget>();
 };

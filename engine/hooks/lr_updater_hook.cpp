@@ -6,8 +6,9 @@ namespace kestrel {
 
 void LrUpdaterHook::before_iter(Runner& runner) {
   const Progress progress = runner.progress();
-  for (ParamGroup& group : optimizer_.groups()) {
-    group.lr = schedule_->lr(group.initial_lr, progress);
+  auto& groups = optimizer_.groups();
+  for (size_t i = 0; i < groups.size(); ++i) {
+    groups[i].lr = schedule_->lr(groups[i].initial_lr, progress, i, groups.size());
   }
   if (!optimizer_.groups().empty()) runner.lr = optimizer_.groups().front().lr;
 }

@@ -1,10 +1,10 @@
 #include <kestrel/engine/hooks/optimizer_hook.h>
 
 #include <cmath>
-#include <limits>
 #include <sstream>
 
 #include <kestrel/engine/runner.h>
+#include <kestrel/kernels/log.h>
 #include <kestrel/tensor/safetensors.h>
 
 namespace kestrel {
@@ -31,14 +31,26 @@ OptimizerHook::OptimizerHook(Optimizer& optimizer, const OptimizerHookOptions& o
     fail<UsageError>("[optimizer_config] cumulative_iters has to be at least 1, got ",
                      options.cumulative_iters);
   }
-  if (options.grad_clip && options.grad_clip->norm_type != 2) {
-    fail<UsageError>("[optimizer_config] norm_type has to be 2, got ",
-                     options.grad_clip->norm_type);
+  if (options.type != "OptimizerHook" && options.type != "GradientCumulativeOptimizerHook") {
+    fail<UsageError>(
+        "[optimizer_config] type has to be OptimizerHook or GradientCumulativeOptimizerHook, got ",
+        options.type);
   }
+  if (options.grad_clip) check_grad_clip(*options.grad_clip);
 }
 
-void OptimizerHook::before_epoch(Runner& runner) {
-  if (runner.inner_iter() == 0) optimizer_.zero_grad();
+void OptimizerHook::before_run(Runner& runner) {
+  // Else gradients of the iterations before wait for their update.
+  if (runner.iter() % options_.cumulative_iters == 0) optimizer_.zero_grad();
+}
+
+void OptimizerHook::warn_of_missing_gradients() {
+  for (const ParamGroup& group : optimizer_.groups()) {
+    for (const auto& [name, param] : group.params) {
+      if (!param.requires_grad() || param.grad() || !warned_of_.insert(name).second) continue;
+      warn("[optimizer_config] the loss does not depend on parameter " + name);
+    }
+  }
 }
 
 void OptimizerHook::save(Safetensors& state) const {
@@ -77,8 +89,8 @@ void OptimizerHook::after_iter(Runner& runner) {
     fail_not_finite(step, "loss", loss.item<double>());
   }
 
-  const int64_t first_of_update = runner.inner_iter() / n * n;
-  const int64_t iters_of_update = std::min(n, runner.epoch_length() - first_of_update);
+  const int64_t first_of_update = runner.iter() / n * n;
+  const int64_t iters_of_update = std::min(n, runner.max_iters() - first_of_update);
   const double share = 1.0 / static_cast<double>(iters_of_update);
   if (result.differentiate) {
     result.differentiate(share);
@@ -86,12 +98,14 @@ void OptimizerHook::after_iter(Runner& runner) {
     const Variable& whole = result.loss;
     whole.backward(Tensor::full(whole.shape(), share, whole.dtype(), whole.device()));
   }
-  const bool update = runner.inner_iter() + 1 == first_of_update + iters_of_update;
+  if (options_.detect_anomalous_params) warn_of_missing_gradients();
+  const bool update = runner.iter() + 1 == first_of_update + iters_of_update;
   Tensor norm;
   // Of gradients that are summed over steps, or clipped, the norm says whether they are finite.
-  if (update && (options_.grad_clip || n > 1)) {
-    constexpr double kMeasure = std::numeric_limits<double>::infinity();
-    norm = optimizer_.clip_grad_norm(options_.grad_clip ? options_.grad_clip->max_norm : kMeasure);
+  if (update && options_.grad_clip) {
+    norm = clip(optimizer_, *options_.grad_clip);
+  } else if (update && n > 1) {
+    norm = optimizer_.clip_grad_norm();
   }
   numbers_.add(std::move(step), loss, norm);
   if (at_hand) check_numbers(runner, true);

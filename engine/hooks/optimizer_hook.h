@@ -2,34 +2,36 @@
 
 #include <functional>
 #include <optional>
+#include <set>
+#include <string>
 
 #include <kestrel/engine/hooks/hook.h>
+#include <kestrel/engine/optimizers/grad_clip.h>
 #include <kestrel/engine/optimizers/optimizer.h>
 #include <kestrel/engine/step_numbers.h>
 
 namespace kestrel {
 
-struct GradClipOptions {
-  double max_norm = 35;
-  double norm_type = 2;
-
-  template <class V>
-  void visit(V& v) {
-    v("max_norm", max_norm, "the norm of all gradients together is at most this");
-    v("norm_type", norm_type, "only 2");
-  }
-};
-
 /// MMDetection's optimizer_config.
 struct OptimizerHookOptions {
+  /// OptimizerHook or GradientCumulativeOptimizerHook, which here are the same.
+  std::string type = "OptimizerHook";
   std::optional<GradClipOptions> grad_clip = {};
+  /// Gradients of so many iterations are averaged into one update, as if their batches were one
+  /// (where the loss is a mean over images), across epochs; the last update of a run may have
+  /// fewer.
   int64_t cumulative_iters = 1;
+  /// Warns of parameters that are to be trained and get no gradient.
+  bool detect_anomalous_params = false;
 
   template <class V>
   void visit(V& v) {
+    v("type", type, "OptimizerHook or GradientCumulativeOptimizerHook");
     v("grad_clip", grad_clip, "null: gradients stay as they are");
     v("cumulative_iters", cumulative_iters,
       "gradients of so many iterations are averaged into one update");
+    v("detect_anomalous_params", detect_anomalous_params,
+      "warns of parameters that the loss does not depend on");
   }
 };
 
@@ -41,7 +43,7 @@ class OptimizerHook final : public Hook {
  public:
   explicit OptimizerHook(Optimizer& optimizer, const OptimizerHookOptions& options = {});
 
-  void before_epoch(Runner& runner) override;
+  void before_run(Runner& runner) override;
   void after_iter(Runner& runner) override;
   void after_epoch(Runner& runner) override;
   void save(Safetensors& state) const override;
@@ -53,10 +55,12 @@ class OptimizerHook final : public Hook {
 
  private:
   void check_numbers(Runner& runner, bool wait);
+  void warn_of_missing_gradients();
 
   Optimizer& optimizer_;
   OptimizerHookOptions options_;
   StepNumbers numbers_;
+  std::set<std::string> warned_of_;
   int64_t failed_steps_ago_ = 0;
 };
 

@@ -50,21 +50,20 @@ void ValBatchHook::before_run(Runner&) {
 }
 
 void ValBatchHook::draw(const Runner&) {
-  std::unordered_map<int64_t, int64_t> label_of;
-  for (int64_t label = 0; label < dataset_->num_classes(); ++label) {
-    label_of[dataset_->category_id(label)] = label;
-  }
   std::unordered_map<int64_t, std::vector<DrawnBox>> boxes_of;  // by image id
-  for (const CocoEvalDetection& d : evaluation_->detections) {
-    if (d.score < options_.min_score) continue;
-    const int64_t label = label_of.at(d.category_id);
-    const auto& [x, y, width, height] = d.bbox;
-    boxes_of[d.image_id].push_back(
-        {.box = {static_cast<float>(x), static_cast<float>(y), static_cast<float>(x + width),
-                 static_cast<float>(y + height)},
-         .label = label,
-         .caption = fmt::format("{} {:.2f}", dataset_->class_names()[static_cast<size_t>(label)],
-                                d.score)});
+  for (const auto& [image_id, found] : evaluation_->detections) {
+    const auto scores = found.scores.values<float>();
+    const auto boxes = found.boxes.values<float>();
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if (static_cast<double>(scores[i]) < options_.min_score) continue;
+      const int64_t label = found.labels.data<int64_t>()[i];
+      const float* b = boxes.data() + 4 * i;
+      boxes_of[image_id].push_back(
+          {.box = {b[0], b[1], b[2], b[3]},
+           .label = label,
+           .caption = fmt::format("{} {:.2f}", dataset_->class_names()[static_cast<size_t>(label)],
+                                  scores[i])});
+    }
   }
   write_sheets("pred", [&](int64_t index) { return boxes_of[dataset_->info(index).id]; });
 }

@@ -11,35 +11,29 @@ struct AdamOptions {
   std::pair<double, double> betas = {0.9, 0.999};
   double eps = 1e-8;
   double weight_decay = 0;
+  bool amsgrad = false;  ///< Reddi et al. 2018: divides by the largest average so far.
+  bool maximize = false;
 
   template <class V>
   void visit(V& v) {
     v("lr", lr, "learning rate");
     v("betas", betas, "how much of the means of gradients and of their squares is kept");
-    v("eps", eps, "added to the root of the mean square");
-    v("weight_decay", weight_decay, "factor of the weights that is added to their gradients");
+    v("eps", eps, "keeps divisors from 0");
+    v("weight_decay", weight_decay,
+      "factor of the weights that is added to their gradients, or shrinks them");
+    v("amsgrad", amsgrad, "divides by the largest mean so far");
+    v("maximize", maximize, "goes up instead of down");
   }
 };
 
 /// Kingma and Ba 2015, as torch.optim.Adam: weight decay is added to the gradient.
-class Adam : public Optimizer {
+class Adam : public RuleOptimizer {
  public:
   Adam(const AdamOptions& options, std::vector<ParamGroup> groups)
       : Adam(options, std::move(groups), false) {}
 
-  void step(const Tensor& guard = {}) override;
-  StateDict state_dict() const override;
-  void load_state_dict(const StateDict& state) override;
-
  protected:
   Adam(const AdamOptions& options, std::vector<ParamGroup> groups, bool decoupled_weight_decay);
-
- private:
-  AdamOptions options_;
-  bool decoupled_weight_decay_;
-  int64_t steps_ = 0;
-  Slots exp_avg_;
-  Slots exp_avg_sq_;
 };
 
 /// AdamOptions with torch.optim.AdamW's default.

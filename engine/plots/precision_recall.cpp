@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include <kestrel/engine/plots/line_chart.h>
 
@@ -12,52 +13,35 @@ namespace {
 constexpr int64_t kPrWidth = 1000, kPrHeight = 720;
 constexpr size_t kNamed = 20;
 
-std::vector<double> recalls() {
-  std::vector<double> x;
-  for (int64_t r = 0; r < CocoEvalResult::kRecalls; ++r) x.push_back(static_cast<double>(r) / 100);
-  return x;
-}
-
 }  // namespace
 
-Image precision_recall_plot(const CocoEvalResult& result) {
-  std::vector<int64_t> classes;
-  std::vector<double> mean(CocoEvalResult::kRecalls, 0.0);
-  for (int64_t k = 0; k < std::ssize(result.categories); ++k) {
-    const std::vector<double> precision = result.precision_recall(k);
-    if (precision.empty()) continue;
-    classes.push_back(k);
-    for (size_t r = 0; r < mean.size(); ++r) mean[r] += precision[r];
-  }
-  std::ranges::stable_sort(classes, std::greater(),
-                           [&](int64_t k) { return result.class_ap50[static_cast<size_t>(k)]; });
+Image precision_recall_plot(const EvalReport& report) {
+  std::vector<PrecisionCurve> curves = report.curves;
+  std::ranges::stable_sort(curves, std::greater(), &PrecisionCurve::ap);
 
   LineChart chart{.title = "Precision and recall at IoU 0.5",
                   .x_label = "recall",
                   .y_label = "precision",
                   .x_axis = exact_axis(0, 1, 10),
                   .y_axis = exact_axis(0, 1, 10)};
-  const bool named = classes.size() <= kNamed;
-  if (classes.size() > 1) {
-    for (double& value : mean) value /= static_cast<double>(classes.size());
+  const bool named = curves.size() <= kNamed;
+  if (curves.size() > 1) {
     chart.series.push_back(
-        {.name = fmt::format("mean of {} classes, {:.3f}", classes.size(), result.ap50()),
-         .x = recalls(),
-         .y = mean,
+        {.name = fmt::format("mean of {} classes, {:.3f}", curves.size(), report.mean_curve.ap),
+         .x = report.mean_curve.recall,
+         .y = report.mean_curve.precision,
          .colour = kInk,
          .width = 3.5});
   }
-  for (size_t i = 0; i < classes.size(); ++i) {
-    const auto k = static_cast<size_t>(classes[i]);
-    const std::string& name = result.categories[k].name;
-    Series series{.x = recalls(), .y = result.precision_recall(classes[i])};
-    if (named) series.name = fmt::format("{}, {:.3f}", name, result.class_ap50[k]);
+  for (size_t i = 0; i < curves.size(); ++i) {
+    Series series{.x = curves[i].recall, .y = curves[i].precision};
+    if (named) series.name = fmt::format("{}, {:.3f}", curves[i].name, curves[i].ap);
     series.colour = named ? line_colour(static_cast<int64_t>(i)) : kFaintInk.with_alpha(0.25);
     series.width = named ? 1.8 : 1;
     chart.series.push_back(std::move(series));
   }
   // Drawn first to last: the mean goes on top, and yet comes first in the legend.
-  if (classes.size() > 1) {
+  if (curves.size() > 1) {
     Series top = chart.series.front();
     top.name.clear();
     chart.series.push_back(std::move(top));

@@ -106,10 +106,10 @@ std::vector<LineChart> panels_of(std::span<const HistoryRecord> history) {
   }
   std::vector<std::string> precisions, sizes, others;
   for (const std::string& name : names_of(history, "val")) {
-    auto& list = name == "ap_s" || name == "ap_m" || name == "ap_l" ? sizes
-                 : name.starts_with("ap")                           ? precisions
-                                                                    : others;
-    list.push_back(name);
+    if (name.find('/') != std::string::npos) continue;  // of one class: there may be too many
+    const bool precision = name.starts_with("ap") || name.starts_with("segm_ap") || name == "map";
+    const bool of_size = name.ends_with("_s") || name.ends_with("_m") || name.ends_with("_l");
+    (!precision ? others : of_size ? sizes : precisions).push_back(name);
   }
   std::vector<LineChart> panels = {losses_chart(history, "Training loss", {"loss"}),
                                    losses_chart(history, "Its parts", parts),

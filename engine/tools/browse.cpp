@@ -28,13 +28,13 @@ Image picture_of(const Sample& sample) {
 
 std::vector<DrawnBox> boxes_of(const Sample& sample, const std::vector<std::string>& names) {
   std::vector<DrawnBox> boxes;
-  for (size_t i = 0; i < sample.boxes.size(); ++i) {
-    boxes.push_back({.box = sample.boxes[i],
-                     .label = sample.labels[i],
-                     .caption = names[static_cast<size_t>(sample.labels[i])],
+  for (size_t i = 0; i < sample.instances.boxes.size(); ++i) {
+    boxes.push_back({.box = sample.instances.boxes[i],
+                     .label = sample.instances.labels[i],
+                     .caption = names[static_cast<size_t>(sample.instances.labels[i])],
                      .dashed = false});
   }
-  for (const Box& box : sample.ignored) {
+  for (const Box& box : sample.instances.ignored) {
     boxes.push_back({.box = box, .label = 0, .caption = "ignored", .dashed = true});
   }
   return boxes;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <kestrel/autograd/functions/arithmetic.h>
+#include <kestrel/autograd/functions/reductions.h>
 #include <kestrel/autograd/functions/shape_ops.h>
 #include <kestrel/registry/plugin.h>
 
@@ -23,8 +24,7 @@ kestrel::Variable SquaredLoss::forward(const kestrel::Variable& pred, const kest
   const Variable difference = op::subtract(pred, Variable(target));
   Variable squares = op::multiply(difference, difference);
   if (weights.defined()) {
-    const Variable column = op::reshape(Variable(weights), {weights.numel(), 1});
-    squares = op::multiply(squares, op::concat({column, column, column, column}, 1));
+    squares = op::multiply(squares, op::reshape(Variable(weights), {weights.numel(), 1}));
   }
   const double divisor = avg_factor.defined() ? avg_factor.to(kestrel::Device::cpu()).item<double>()
                                               : static_cast<double>(pred.numel());

@@ -73,6 +73,14 @@ KESTREL_HOST_DEVICE inline T iou(const BoxOf<T>& a, const BoxOf<T>& b, T eps) {
   return inter / larger(area(a) + area(b) - inter, eps);
 }
 
+/// Whether the intersection is a share of the box, or of the region, that is above a threshold.
+template <class T>
+KESTREL_HOST_DEVICE inline bool lies_in(const BoxOf<T>& box, const BoxOf<T>& region, bool of_box,
+                                        T threshold) {
+  const T whole = larger(area(of_box ? box : region), T(1e-6));
+  return intersection(box, region) / whole > threshold;
+}
+
 /// How deltas (dx, dy, dw, dh) relate to a box and its anchor: MMDetection's DeltaXYWHBBoxCoder.
 struct DeltaParams {
   double means[4] = {0, 0, 0, 0};

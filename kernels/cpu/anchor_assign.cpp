@@ -285,5 +285,33 @@ void anchor_assign(ConstView anchors, ConstView valid, ConstView truths, const A
       .run();
 }
 
+void anchor_ignore(ConstView anchors, ConstView ignored, ConstView truths,
+                   const IgnoreParams& params, View valid) {
+  check_anchor_ignore(anchors, ignored, truths, valid);
+  const auto finite_boxes = [](ConstView all) {
+    std::vector<geometry::BoxOf<float>> boxes;
+    for (int64_t i = 0; i < all.size(0); ++i) {
+      const auto box = geometry::load_box(all.as<float>() + i * 4);
+      if (geometry::has_finite_area(box)) boxes.push_back(box);
+    }
+    return boxes;
+  };
+  const auto regions = finite_boxes(ignored);
+  if (regions.empty() || finite_boxes(truths).empty()) return;
+  const float* rows = anchors.as<float>();
+  auto* flags = valid.as<uint8_t>();
+  parallel_for(valid.numel(), kAssignChunk, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto anchor = geometry::load_box(rows + i * 4);
+      for (const auto& region : regions) {
+        if (geometry::lies_in(anchor, region, params.of_anchors,
+                              static_cast<float>(params.threshold))) {
+          flags[i] = 0;
+        }
+      }
+    }
+  });
+}
+
 }  // namespace kestrel::cpu
 #endif

@@ -195,6 +195,27 @@ __global__ void take_first_kernel(int64_t g, const unsigned long long* first,
   }
 }
 
+/// A thread per anchor goes through the ignored boxes; whether there is a ground truth it sees from
+/// the first ones, which are real where any is.
+__global__ void ignore_kernel(Boxes boxes, int64_t regions, const float* ignored, float threshold,
+                              bool of_anchors, uint8_t* valid) {
+  const int64_t i = own_anchor();
+  if (i >= boxes.n) return;
+  bool any = false;
+  for (int64_t t = 0; t < boxes.g && !any; ++t) {
+    any = geometry::has_finite_area(load_row<false>(boxes.truths, t));
+  }
+  if (!any) return;
+  const auto anchor = load_row<false>(boxes.anchors, i);
+  bool inside = false;
+  for (int64_t r = 0; r < regions; ++r) {
+    const auto region = load_row<false>(ignored, r);
+    if (!geometry::has_finite_area(region)) continue;
+    inside = inside || geometry::lies_in(anchor, region, of_anchors, threshold);
+  }
+  if (inside) valid[i] = 0;
+}
+
 /// Starts a kernel with a thread per anchor.
 template <class... Parameters, class... Args>
 void launch_anchors(void (*kernel)(Boxes, Parameters...), const Boxes& boxes, Stream stream,
@@ -248,6 +269,16 @@ void anchor_assign(ConstView anchors, ConstView valid, ConstView truths, const A
   } else {
     take_first(boxes, minimum, truth_best.get(), numbers, stream);
   }
+}
+
+void anchor_ignore(ConstView anchors, ConstView ignored, ConstView truths,
+                   const IgnoreParams& params, View valid, Stream stream) {
+  check_anchor_ignore(anchors, ignored, truths, valid);
+  const Boxes boxes{valid.numel(),  anchors.as<float>(), nullptr,
+                    truths.size(0), truths.as<float>(),  false};
+  if (boxes.n == 0 || boxes.g == 0 || ignored.size(0) == 0) return;
+  launch_anchors(ignore_kernel, boxes, stream, ignored.size(0), ignored.as<float>(),
+                 static_cast<float>(params.threshold), params.of_anchors, valid.as<uint8_t>());
 }
 
 }  // namespace kestrel::gpu

@@ -1,9 +1,11 @@
+// no-fmad: updates are rounded as on the CPU.
 #include <kestrel/kernels/optimizer.h>
 
 #include <cmath>
 #include <limits>
 #include <type_traits>
 
+#include <kestrel/kernels/common/optimizer_checks.h>
 #include <kestrel/kernels/common/optimizer_update.h>
 #include <kestrel/kernels/cuda/launch.h>
 #include <kestrel/kernels/cuda/pack.h>
@@ -74,58 +76,54 @@ LaunchConfig per_chunk(const Batch<Tensor>& batch, int threads, Stream stream) {
           stream};
 }
 
+struct Nothing {};
+
 __device__ bool on_pack(const void* p) {
   return reinterpret_cast<uintptr_t>(p) % sizeof(Pack<float>) == 0;
 }
 
-struct Sgd {
+/// A parameter with its gradient, what its optimizer keeps of it, and its update in this step.
+template <class Update>
+struct Param {
+  static constexpr int kStates = Update::kStates;
+
   float* param;
   const float* grad;
-  float* momentum;  ///< May be null.
+  float* states[kStates > 0 ? kStates : 1];
   int64_t n;
-  float lr, weight_decay;
-
-  __device__ bool packed() const { return on_pack(param) && on_pack(grad) && on_pack(momentum); }
-  template <int N>
-  __device__ void update(int64_t i, const SgdParams& params) const {
-    Vector<float, N> p = vectors<N>(param)[i];
-    const Vector<float, N> g = vectors<N>(grad)[i];
-    if (momentum) {
-      Vector<float, N> m = vectors<N>(momentum)[i];
-      for (int k = 0; k < N; ++k) {
-        sgd_momentum_update(p[k], g[k], m[k], lr, weight_decay, params);
-      }
-      vectors<N>(momentum)[i] = m;
-    } else {
-      for (int k = 0; k < N; ++k) sgd_update(p[k], g[k], lr, weight_decay);
-    }
-    vectors<N>(param)[i] = p;
-  }
-};
-
-struct Adam {
-  float* param;
-  const float* grad;
-  float* exp_avg;
-  float* exp_avg_sq;
-  int64_t n;
-  AdamScalars scalars;
+  Update own;
 
   __device__ bool packed() const {
-    return on_pack(param) && on_pack(grad) && on_pack(exp_avg) && on_pack(exp_avg_sq);
+    bool all = on_pack(param) && on_pack(grad);
+    for (int j = 0; j < kStates; ++j) all = all && on_pack(states[j]);
+    return all;
   }
   template <int N>
-  __device__ void update(int64_t i, const AdamParams&) const {
+  __device__ void update(int64_t i, Nothing) const {
     Vector<float, N> p = vectors<N>(param)[i];
     const Vector<float, N> g = vectors<N>(grad)[i];
-    Vector<float, N> m = vectors<N>(exp_avg)[i];
-    Vector<float, N> v = vectors<N>(exp_avg_sq)[i];
-    for (int k = 0; k < N; ++k) adam_update(p[k], g[k], m[k], v[k], scalars);
+    Vector<float, N> s[kStates > 0 ? kStates : 1];
+    for (int j = 0; j < kStates; ++j) s[j] = vectors<N>(states[j])[i];
+    for (int k = 0; k < N; ++k) {
+      float of_one[kStates > 0 ? kStates : 1];
+      for (int j = 0; j < kStates; ++j) of_one[j] = s[j][k];
+      own(p[k], g[k], of_one);
+      for (int j = 0; j < kStates; ++j) s[j][k] = of_one[j];
+    }
+    for (int j = 0; j < kStates; ++j) vectors<N>(states[j])[i] = s[j];
     vectors<N>(param)[i] = p;
-    vectors<N>(exp_avg)[i] = m;
-    vectors<N>(exp_avg_sq)[i] = v;
   }
 };
+
+template <class Update, class Rule>
+Param<Update> param_of(const ParamTensor& t, const Rule& rule) {
+  Param<Update> param{
+      t.param.as<float>(), t.grad.as<float>(), {}, t.param.numel(), Update::of(t, rule)};
+  for (int j = 0; j < Update::kStates; ++j) {
+    param.states[j] = t.states[static_cast<size_t>(j)].template as<float>();
+  }
+  return param;
+}
 
 struct Ema {
   float* average;
@@ -134,12 +132,22 @@ struct Ema {
 
   __device__ bool packed() const { return on_pack(average) && on_pack(value); }
   template <int N>
-  __device__ void update(int64_t i, float momentum) const {
+  __device__ void update(int64_t i, const EmaUpdate& own) const {
     Vector<float, N> a = vectors<N>(average)[i];
     const Vector<float, N> v = vectors<N>(value)[i];
-    for (int k = 0; k < N; ++k) ema_update(a[k], v[k], momentum);
+    for (int k = 0; k < N; ++k) own(a[k], v[k]);
     vectors<N>(average)[i] = a;
   }
+};
+
+/// What is done to every gradient.
+struct Scale {
+  float factor;
+  __device__ float operator()(float g) const { return g * factor; }
+};
+struct Limit {
+  float limit;
+  __device__ float operator()(float g) const { return clipped(g, limit); }
 };
 
 struct Gradient {
@@ -147,10 +155,10 @@ struct Gradient {
   int64_t n;
 
   __device__ bool packed() const { return on_pack(grad); }
-  template <int N>
-  __device__ void update(int64_t i, float factor) const {
+  template <int N, class Change>
+  __device__ void update(int64_t i, const Change& change) const {
     Vector<float, N> g = vectors<N>(grad)[i];
-    for (int k = 0; k < N; ++k) g[k] *= factor;
+    for (int k = 0; k < N; ++k) g[k] = change(g[k]);
     vectors<N>(grad)[i] = g;
   }
 };
@@ -160,6 +168,7 @@ template <class Tensor>
 struct Chunk {
   Tensor tensor;
   int64_t begin, end;
+  int index;  ///< Of the tensor in its batch.
 };
 
 /// The chunk of this block.
@@ -169,12 +178,12 @@ __device__ Chunk<Tensor> chunk_of(const Batch<Tensor>& batch) {
   const int t = batch.tensor_of(chunk);
   const int64_t n = batch.tensors[t].n;
   const int64_t begin = (chunk - batch.first_chunk[t]) * kChunk;
-  return {batch.tensors[t], begin, n - begin < kChunk ? n : begin + kChunk};
+  return {batch.tensors[t], begin, n - begin < kChunk ? n : begin + kChunk, t};
 }
 
 template <class Tensor, class Params>
 __device__ void update_chunk(const Chunk<Tensor>& chunk, const Params& params) {
-  const auto& [tensor, begin, end] = chunk;
+  const auto& [tensor, begin, end, index] = chunk;
   const int64_t packs_end = tensor.packed() ? end / kPack : begin / kPack;
   for (int64_t i = begin / kPack + threadIdx.x; i < packs_end; i += blockDim.x) {
     tensor.template update<kPack>(i, params);
@@ -193,16 +202,23 @@ __global__ void update_kernel(Batch<Tensor> batch, Params params, const double* 
 /// One block per chunk.
 __global__ void scale_kernel(Batch<Gradient> batch, const float* factor) {
   const float own = *factor;
-  if (own < 1) update_chunk(chunk_of(batch), own);
+  if (own < 1) update_chunk(chunk_of(batch), Scale{own});
 }
 
+template <class Norm>
+struct Join {
+  Norm norm;
+  __device__ double operator()(double a, double b) const { return norm.join(a, b); }
+};
+
 /// One block per chunk. A thread takes the same elements wherever the tensor lies.
-__global__ void sum_squares_kernel(Batch<Gradient> batch, double* sums) {
+template <class Norm>
+__global__ void norm_terms_kernel(Batch<Gradient> batch, Norm norm, double* parts) {
   SHARED(double, scratch, [kWarp]);
   const Chunk<Gradient> chunk = chunk_of(batch);
   const float* grad = chunk.tensor.grad;
   const bool packed = chunk.tensor.packed();
-  double sum = 0;
+  double part = 0;
   for (int64_t i = chunk.begin + threadIdx.x * kPack; i < chunk.end; i += kSumThreads * kPack) {
     Pack<float> values;
     if (packed && i + kPack <= chunk.end) {
@@ -210,22 +226,81 @@ __global__ void sum_squares_kernel(Batch<Gradient> batch, double* sums) {
     } else {
       for (int k = 0; k < kPack; ++k) values[k] = i + k < chunk.end ? grad[i + k] : 0;
     }
-    for (const float value : values.v) sum += static_cast<double>(value) * value;
+    for (const float value : values.v) part = norm.join(part, norm.term(value));
   }
-  sum = block_reduce<Sum>(sum, 0.0, scratch);
-  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+  part = block_reduce<Join<Norm>>(part, 0.0, scratch, {norm});
+  if (threadIdx.x == 0) parts[blockIdx.x] = part;
 }
 
 /// One block of kSumThreads.
-__global__ void norm_kernel(int64_t n, const double* sums, double max_norm, double* norm,
-                            float* factor) {
+template <class Norm>
+__global__ void norm_kernel(int64_t n, const double* parts, Norm norm, double max_norm,
+                            double* result, float* factor) {
   SHARED(double, scratch, [kWarp]);
-  double sum = 0;
-  for (int64_t i = threadIdx.x; i < n; i += kSumThreads) sum += sums[i];
-  sum = block_reduce<Sum>(sum, 0.0, scratch);
+  double whole = 0;
+  for (int64_t i = threadIdx.x; i < n; i += kSumThreads) whole = norm.join(whole, parts[i]);
+  whole = block_reduce<Join<Norm>>(whole, 0.0, scratch, {norm});
   if (threadIdx.x == 0) {
-    *norm = std::sqrt(sum);
-    *factor = clip_factor(max_norm, std::sqrt(sum));
+    *result = norm.root(whole);
+    *factor = static_cast<float>(clip_factor(max_norm, norm.root(whole)));
+  }
+}
+
+using Lamb = Param<LambUpdate<float>>;
+
+/// One block of kSumThreads per chunk: the states, and the squared norms of parameter and direction
+/// of the chunk. A thread takes the same elements wherever the tensor lies.
+__global__ void lamb_advance_kernel(Batch<Lamb> batch, const double* grad_norm, double* sums,
+                                    const double* guard) {
+  SHARED(double, scratch, [kWarp]);
+  if (guard_forbids(guard)) return;
+  const Chunk<Lamb> chunk = chunk_of(batch);
+  const Lamb& t = chunk.tensor;
+  const float divisor = grad_norm ? t.own.divisor(*grad_norm) : 1;
+  double param_sum = 0, direction_sum = 0;
+  for (int64_t i = chunk.begin + threadIdx.x; i < chunk.end; i += kSumThreads) {
+    float states[] = {t.states[0][i], t.states[1][i]};
+    t.own.advance(t.grad[i] / divisor, states);
+    t.states[0][i] = states[0];
+    t.states[1][i] = states[1];
+    const double p = t.param[i], direction = t.own.direction(t.param[i], states);
+    param_sum += p * p;
+    direction_sum += direction * direction;
+  }
+  param_sum = block_reduce<Sum>(param_sum, 0.0, scratch);
+  direction_sum = block_reduce<Sum>(direction_sum, 0.0, scratch);
+  if (threadIdx.x == 0) {
+    sums[2 * blockIdx.x] = param_sum;
+    sums[2 * blockIdx.x + 1] = direction_sum;
+  }
+}
+
+/// One block of kSumThreads per tensor of the batch: what its direction is multiplied by.
+__global__ void lamb_size_kernel(Batch<Lamb> batch, const double* sums, float* sizes,
+                                 const double* guard) {
+  SHARED(double, scratch, [kWarp]);
+  if (guard_forbids(guard)) return;
+  const int t = static_cast<int>(blockIdx.x);
+  double param_sum = 0, direction_sum = 0;
+  for (int64_t c = batch.first_chunk[t] + threadIdx.x; c < batch.first_chunk[t + 1];
+       c += kSumThreads) {
+    param_sum += sums[2 * c];
+    direction_sum += sums[2 * c + 1];
+  }
+  param_sum = block_reduce<Sum>(param_sum, 0.0, scratch);
+  direction_sum = block_reduce<Sum>(direction_sum, 0.0, scratch);
+  if (threadIdx.x == 0) sizes[t] = batch.tensors[t].own.step_size(param_sum, direction_sum);
+}
+
+/// One block per chunk.
+__global__ void lamb_apply_kernel(Batch<Lamb> batch, const float* sizes, const double* guard) {
+  if (guard_forbids(guard)) return;
+  const Chunk<Lamb> chunk = chunk_of(batch);
+  const Lamb& t = chunk.tensor;
+  const float size = sizes[chunk.index];
+  for (int64_t i = chunk.begin + threadIdx.x; i < chunk.end; i += blockDim.x) {
+    const float states[] = {t.states[0][i], t.states[1][i]};
+    t.param[i] -= size * t.own.direction(t.param[i], states);
   }
 }
 
@@ -238,61 +313,79 @@ void update(size_t count, Make make, const Params& params, ConstView guard, Stre
   });
 }
 
+auto gradients(std::span<const View> grads) {
+  return [grads](size_t i) { return Gradient{grads[i].as<float>(), grads[i].numel()}; };
+}
+
 }  // namespace
 
-void sgd_step(std::span<const SgdTensor> tensors, const SgdParams& params, ConstView guard,
-              Stream stream) {
-  check_sgd_step(tensors, params);
-  const auto make = [&](size_t i) {
-    const SgdTensor& t = tensors[i];
-    return Sgd{t.param.as<float>(),
-               t.grad.as<float>(),
-               params.momentum == 0 ? nullptr : t.momentum.as<float>(),
-               t.param.numel(),
-               t.lr,
-               t.weight_decay};
-  };
-  update<Sgd>(tensors.size(), make, params, guard, stream);
+void optimizer_step(std::span<const ParamTensor> tensors, const UpdateRule& rule, ConstView guard,
+                    Stream stream) {
+  std::visit(
+      [&](const auto& own) {
+        const bool momentum = check_optimizer_step(tensors, own);
+        with_update<float>(own, momentum, [&](auto type) {
+          using Update = typename decltype(type)::Type;
+          const auto make = [&](size_t i) { return param_of<Update>(tensors[i], own); };
+          update<Param<Update>>(tensors.size(), make, Nothing{}, guard, stream);
+        });
+      },
+      rule);
 }
 
-void adam_step(std::span<const AdamTensor> tensors, const AdamParams& params, ConstView guard,
-               Stream stream) {
-  check_adam_step(tensors);
-  const auto make = [&](size_t i) {
-    const AdamTensor& t = tensors[i];
-    return Adam{t.param.as<float>(),      t.grad.as<float>(), t.exp_avg.as<float>(),
-                t.exp_avg_sq.as<float>(), t.param.numel(),    adam_scalars(t, params)};
-  };
-  update<Adam>(tensors.size(), make, params, guard, stream);
+void lamb_step(std::span<const ParamTensor> tensors, const LambRule& rule, ConstView grad_norm,
+               ConstView guard, Stream stream) {
+  check_lamb_step(tensors);
+  const double* norm = grad_norm ? grad_norm.as<double>() : nullptr;
+  const double* number = guard ? guard.as<double>() : nullptr;
+  const auto make = [&](size_t i) { return param_of<LambUpdate<float>>(tensors[i], rule); };
+  for_batches(tensors.size(), make, [&](const Batch<Lamb>& batch) {
+    const Scratch<double> sums(2 * batch.chunks(), stream);
+    const Scratch<float> sizes(batch.count, stream);
+    launch(lamb_advance_kernel, per_chunk(batch, kSumThreads, stream), batch, norm, sums.get(),
+           number);
+    launch(lamb_size_kernel,
+           {dim3(static_cast<unsigned>(batch.count)), dim3(kSumThreads), 0, stream}, batch,
+           sums.get(), sizes.get(), number);
+    launch(lamb_apply_kernel, per_chunk(batch, block_size(), stream), batch, sizes.get(), number);
+  });
 }
 
-void clip_grad_norm(std::span<const View> grads, double max_norm, View norm, Stream stream) {
-  const auto make = [&](size_t i) { return Gradient{grads[i].as<float>(), grads[i].numel()}; };
+void clip_grad_norm(std::span<const View> grads, double max_norm, double norm_type, View norm,
+                    Stream stream) {
+  check_norm_type(norm_type);
   int64_t chunks = 0;
   for (const View& grad : grads) chunks += chunks_of(grad.numel());
-  const Scratch<double> sums(chunks, stream);
+  const Scratch<double> parts(chunks, stream);
   const Scratch<float> factor(1, stream);
 
-  double* next = sums.get();
-  for_batches(grads.size(), make, [&](const Batch<Gradient>& batch) {
-    launch(sum_squares_kernel, per_chunk(batch, kSumThreads, stream), batch, next);
-    next += batch.chunks();
+  with_norm(norm_type, [&](const auto& own) {
+    using Norm = std::decay_t<decltype(own)>;
+    double* next = parts.get();
+    for_batches(grads.size(), gradients(grads), [&](const Batch<Gradient>& batch) {
+      launch(norm_terms_kernel<Norm>, per_chunk(batch, kSumThreads, stream), batch, own, next);
+      next += batch.chunks();
+    });
+    launch(norm_kernel<Norm>, {dim3(1), dim3(kSumThreads), 0, stream}, chunks, parts.get(), own,
+           max_norm, norm.as<double>(), factor.get());
   });
-  launch(norm_kernel, {dim3(1), dim3(kSumThreads), 0, stream}, chunks, sums.get(), max_norm,
-         norm.as<double>(), factor.get());
   if (max_norm == std::numeric_limits<double>::infinity()) return;
-  for_batches(grads.size(), make, [&](const Batch<Gradient>& batch) {
+  for_batches(grads.size(), gradients(grads), [&](const Batch<Gradient>& batch) {
     launch(scale_kernel, per_chunk(batch, block_size(), stream), batch, factor.get());
   });
 }
 
-void ema_step(std::span<const EmaTensor> tensors, float momentum, Stream stream) {
+void clip_grad_value(std::span<const View> grads, double limit, Stream stream) {
+  update<Gradient>(grads.size(), gradients(grads), Limit{static_cast<float>(limit)}, {}, stream);
+}
+
+void ema_step(std::span<const EmaTensor> tensors, double momentum, Stream stream) {
   check_ema_step(tensors);
   const auto make = [&](size_t i) {
     const EmaTensor& t = tensors[i];
     return Ema{t.average.as<float>(), t.value.as<float>(), t.average.numel()};
   };
-  update<Ema>(tensors.size(), make, momentum, {}, stream);
+  update<Ema>(tensors.size(), make, EmaUpdate::of(momentum), {}, stream);
 }
 
 }  // namespace kestrel::gpu

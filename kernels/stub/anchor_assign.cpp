@@ -7,4 +7,8 @@ void anchor_assign(ConstView, ConstView, ConstView, const AssignParams&, View, V
   no_cuda("anchor_assign");
 }
 
+void anchor_ignore(ConstView, ConstView, ConstView, const IgnoreParams&, View, Stream) {
+  no_cuda("anchor_ignore");
+}
+
 }  // namespace kestrel::gpu

@@ -3,16 +3,19 @@
 
 namespace kestrel::gpu {
 
-void sgd_step(std::span<const SgdTensor>, const SgdParams&, ConstView, Stream) {
-  no_cuda("sgd_step");
+void optimizer_step(std::span<const ParamTensor>, const UpdateRule&, ConstView, Stream) {
+  no_cuda("optimizer_step");
 }
-void adam_step(std::span<const AdamTensor>, const AdamParams&, ConstView, Stream) {
-  no_cuda("adam_step");
+void lamb_step(std::span<const ParamTensor>, const LambRule&, ConstView, ConstView, Stream) {
+  no_cuda("lamb_step");
 }
-void clip_grad_norm(std::span<const View>, double, View, Stream) {
+void clip_grad_norm(std::span<const View>, double, double, View, Stream) {
   no_cuda("clip_grad_norm");
 }
-void ema_step(std::span<const EmaTensor>, float, Stream) {
+void clip_grad_value(std::span<const View>, double, Stream) {
+  no_cuda("clip_grad_value");
+}
+void ema_step(std::span<const EmaTensor>, double, Stream) {
   no_cuda("ema_step");
 }
 

@@ -47,10 +47,13 @@ Config smallest_config() {
   return config;
 }
 
-void write_files(const fs::path& folder) {
+void write_files(const fs::path& given) {
+  const fs::path folder = fs::absolute(given);
   const fs::path work = fs::temp_directory_path() / "kestrel_write_compat";
   fs::remove_all(work);
   fs::create_directories(folder / "run");
+  fs::create_directories(work);
+  fs::current_path(work);  // which arguments.yaml names
 
   const TrainSummary stopped =
       train_detector(smallest_config(), {.out = work / "run", .max_iters = 3});

@@ -17,8 +17,8 @@ namespace {
 
 Sample sample_of(int64_t height, int64_t width) {
   Sample sample(test::test_image(height, width));
-  sample.boxes = {{4, 4, 14, 12}, {30, 20, 44, 34}};
-  sample.labels = {3, 4};
+  sample.instances.boxes = {{4, 4, 14, 12}, {30, 20, 44, 34}};
+  sample.instances.labels = {3, 4};
   return sample;
 }
 
@@ -39,16 +39,17 @@ TEST(RandomCrop, MovesBoxesWithThePixels) {
     Philox random(0, 0, i);
     if (!crop.apply(sample, random)) {
       ++refused;
-      EXPECT_TRUE(sample.boxes.empty());
+      EXPECT_TRUE(sample.instances.boxes.empty());
       continue;
     }
     EXPECT_EQ(sample.meta.img_height, 24);
     EXPECT_EQ(sample.meta.img_width, 30);
-    ASSERT_EQ(sample.boxes.size(), sample.labels.size());
-    for (size_t k = 0; k < sample.boxes.size(); ++k) {
-      const Box& b = sample.boxes[k];
+    ASSERT_EQ(sample.instances.boxes.size(), sample.instances.labels.size());
+    for (size_t k = 0; k < sample.instances.boxes.size(); ++k) {
+      const Box& b = sample.instances.boxes[k];
       EXPECT_TRUE(b.x1 >= 0 && b.y1 >= 0 && b.x2 <= 30 && b.y2 <= 24 && b.area() > 0) << b;
-      expect_same_place(sample, b, original.boxes[static_cast<size_t>(sample.labels[k] - 3)]);
+      expect_same_place(
+          sample, b, original.instances.boxes[static_cast<size_t>(sample.instances.labels[k] - 3)]);
       ++kept;
     }
   }
@@ -87,11 +88,12 @@ TEST(MinIoURandomCrop, KeepsObjectsWhoseCentreIsInside) {
     whole += sample.width() == 50 && sample.height() == 40;
     EXPECT_GE(sample.width(), 14);
     EXPECT_GE(sample.height(), 11);
-    ASSERT_GE(sample.boxes.size(), 1u);
-    for (size_t k = 0; k < sample.boxes.size(); ++k) {
-      const Box& b = sample.boxes[k];
+    ASSERT_GE(sample.instances.boxes.size(), 1u);
+    for (size_t k = 0; k < sample.instances.boxes.size(); ++k) {
+      const Box& b = sample.instances.boxes[k];
       EXPECT_TRUE(b.x1 >= 0 && b.x2 <= static_cast<float>(sample.width()) && b.area() > 0);
-      expect_same_place(sample, b, original.boxes[static_cast<size_t>(sample.labels[k] - 3)]);
+      expect_same_place(
+          sample, b, original.instances.boxes[static_cast<size_t>(sample.instances.labels[k] - 3)]);
     }
   }
   EXPECT_GT(whole, 20);
@@ -107,8 +109,8 @@ TEST(Expand, PutsTheImageOnALargerCanvas) {
     ASSERT_TRUE(expand.apply(sample, random));
     EXPECT_TRUE(sample.height() >= 40 && sample.height() <= 160);
     EXPECT_EQ(sample.meta.img_width, sample.width());
-    EXPECT_EQ(sample.boxes[1].width(), original.boxes[1].width());
-    expect_same_place(sample, sample.boxes[0], original.boxes[0]);
+    EXPECT_EQ(sample.instances.boxes[1].width(), original.instances.boxes[1].width());
+    expect_same_place(sample, sample.instances.boxes[0], original.instances.boxes[0]);
     const uint8_t* corner = sample.bytes().row(sample.height() - 1) + 3 * (sample.width() - 1);
     if (sample.width() > 150) {
       EXPECT_TRUE(corner[0] == 10 && corner[2] == 30);
@@ -134,7 +136,7 @@ TEST(PhotoMetricDistortion, ChangesColoursWithinItsRanges) {
     Philox a(0, 0, i), b(0, 0, i);
     nothing.apply(same, a);
     full.apply(changed, b);
-    EXPECT_EQ(changed.boxes, original.boxes);
+    EXPECT_EQ(changed.instances.boxes, original.instances.boxes);
     Sample untouched = original;
     const FloatImage before = untouched.floats();
     const FloatImage& after = same.floats();

@@ -24,8 +24,9 @@ const std::array<float, 3> kStd = {58.395F, 57.12F, 57.375F};
 
 Sample framed_sample(int64_t height, int64_t width) {
   Sample sample(test::test_image(height, width));
-  sample.boxes = {{1, 2, 5, 6}, {0, 0, static_cast<float>(width), static_cast<float>(height)}};
-  sample.labels = {3, 4};
+  sample.instances.boxes = {{1, 2, 5, 6},
+                            {0, 0, static_cast<float>(width), static_cast<float>(height)}};
+  sample.instances.labels = {3, 4};
   return sample;
 }
 
@@ -93,21 +94,21 @@ TEST(Resize, SizesAreThoseOfTorchvision) {
 
 TEST(Resize, ScalesAndClipsBoxesPerAxis) {
   Sample sample = framed_sample(48, 64);
-  sample.boxes.push_back({-3, -4, 70, 50});
+  sample.instances.boxes.push_back({-3, -4, 70, 50});
   ASSERT_TRUE(run(Resize({.img_scale = {{100, 75}}, .keep_ratio = false}), sample));
   EXPECT_EQ(sample.meta.img_width, 100);
   EXPECT_EQ(sample.meta.img_height, 75);
   EXPECT_EQ(sample.meta.ori_width, 64);
   EXPECT_FLOAT_EQ(sample.meta.scale_x, 100 / 64.0F);
   EXPECT_FLOAT_EQ(sample.meta.scale_y, 75 / 48.0F);
-  EXPECT_FLOAT_EQ(sample.boxes[0].x1, 1 * 100 / 64.0F);
-  EXPECT_FLOAT_EQ(sample.boxes[0].y2, 6 * 75 / 48.0F);
-  EXPECT_EQ(sample.boxes[2], (Box{0, 0, 100, 75}));
+  EXPECT_FLOAT_EQ(sample.instances.boxes[0].x1, 1 * 100 / 64.0F);
+  EXPECT_FLOAT_EQ(sample.instances.boxes[0].y2, 6 * 75 / 48.0F);
+  EXPECT_EQ(sample.instances.boxes[2], (Box{0, 0, 100, 75}));
 
   Sample loose = framed_sample(48, 64);
-  loose.boxes = {{-3, 0, 70, 10}};
+  loose.instances.boxes = {{-3, 0, 70, 10}};
   ASSERT_TRUE(run(Resize({.img_scale = {{128, 96}}, .bbox_clip_border = false}), loose));
-  EXPECT_EQ(loose.boxes[0], (Box{-6, 0, 140, 20}));
+  EXPECT_EQ(loose.instances.boxes[0], (Box{-6, 0, 140, 20}));
 }
 
 TEST(Resize, DrawsScales) {
@@ -147,8 +148,8 @@ TEST(RandomFlip, MirrorsPixelsAndBoxes) {
   const Image original = sample.bytes();
   ASSERT_TRUE(run(RandomFlip({.flip_ratio = {{1.0}}}), sample));
   EXPECT_TRUE(sample.meta.flipped);
-  EXPECT_EQ(sample.boxes[0], (Box{5, 2, 9, 6}));
-  EXPECT_EQ(sample.boxes[1], (Box{0, 0, 10, 4}));
+  EXPECT_EQ(sample.instances.boxes[0], (Box{5, 2, 9, 6}));
+  EXPECT_EQ(sample.instances.boxes[1], (Box{0, 0, 10, 4}));
   for (int64_t y = 0; y < 4; ++y) {
     for (int64_t x = 0; x < 10; ++x) {
       EXPECT_EQ(sample.bytes().row(y)[3 * x], original.row(y)[3 * (9 - x)]);

@@ -22,7 +22,7 @@ using test::golden_numbers;
 class Predictions : public AnchorHead {
  public:
   using AnchorHead::AnchorHead;
-  HeadOutputs forward(const std::vector<Variable>&) override { return {}; }
+  Outputs forward(const std::vector<Variable>&) override { return {}; }
 };
 
 constexpr int64_t kClasses = 3;
@@ -96,7 +96,7 @@ std::vector<Variable> deal(int64_t width, int64_t seed, double scale, double off
 
 class AnchorHeadTest : public test::OnDevice {
  protected:
-  static HeadOutputs predictions(DType dtype = DType::Float32) {
+  static AnchorHead::Outputs predictions(DType dtype = DType::Float32) {
     return {deal(kClasses, 9, 9, -8, 0, dtype, device()), deal(4, 10, 2, 0, 0.5, dtype, device())};
   }
 };
@@ -118,6 +118,13 @@ double norm(const std::vector<Variable>& levels) {
     for (const float g : grad.values<float>()) sum += std::pow(static_cast<double>(g), 2);
   }
   return std::sqrt(sum);
+}
+
+Losses losses_of(const AnchorHead& head, const AnchorHead::Outputs& outputs,
+                 const std::vector<GroundTruth>& truths, const std::vector<ImageMeta>& metas) {
+  // Of the batch's images only the device matters.
+  const Batch batch{.images = outputs.cls_scores[0].data(), .metas = metas, .truths = truths};
+  return head.loss(outputs, targets_of(batch, head.num_classes()).packed);
 }
 
 TEST(MaxIoUAssigner, WithItsOptionIsTheMatcherOfTorchvision) {
@@ -143,11 +150,44 @@ TEST(MaxIoUAssigner, ReadsItsConfig) {
   EXPECT_EQ(r.assigned.data<int64_t>()[0], 1);
   EXPECT_EQ(r.assigned.data<int64_t>()[1], 0);   // IoU 1/3
   EXPECT_EQ(r.assigned.data<int64_t>()[2], -1);  // below the range
-  EXPECT_THROW(MaxIoUAssigner({.ignore_iof_thr = 0.5}), UsageError);
   EXPECT_THROW(
       build<Assigner>(Config::parse("{type: MaxIoUAssigner, neg_iou_thr: [0.1, 0.2, 0.3]}")),
       UsageError);
 }
+
+class MaxIoUAssignerTest : public test::OnDevice {};
+
+TEST_P(MaxIoUAssignerTest, IgnoresAnchorsInCrowdsAsMMDetectionDoes) {
+  const auto golden = test::golden_file("ignored_boxes");
+  const auto boxes_of = [&](const char* name) {
+    const auto numbers = golden.at(name).get<std::vector<float>>();
+    return Tensor::from(numbers, {std::ssize(numbers) / 4, 4}).to(device());
+  };
+  const Tensor anchors = boxes_of("anchors"), ignored = boxes_of("ignored");
+  const Tensor truths = boxes_of("truths"), none = Tensor::zeros({0, 4}).to(device());
+  // As a batch has it: rows without a box at the end.
+  Tensor padded = Tensor::full({truths.size(0) + 3, 4}, std::numeric_limits<double>::quiet_NaN());
+  padded.slice(0, truths.size(0)).copy_from(truths);
+  padded = padded.to(device());
+  for (const auto& item : golden.at("cases")) {
+    const MaxIoUAssigner assigner({.pos_iou_thr = 0.5,
+                                   .neg_iou_thr = 0.4,
+                                   .ignore_iof_thr = item.at("ignore_iof_thr"),
+                                   .ignore_wrt_candidates = item.at("ignore_wrt_candidates")});
+    const bool with_truths = item.at("truths");
+    const AssignResult result = assigner.assign(anchors, {}, with_truths ? padded : none, ignored);
+    const auto want = item.at("assigned").get<std::vector<int64_t>>();
+    const Tensor got = result.assigned.to(Device::cpu());
+    EXPECT_TRUE(std::ranges::equal(got.values<int64_t>(), want)) << item.dump();
+    // Without ignored boxes, and those of the padding, nothing is ignored.
+    const AssignResult plain = MaxIoUAssigner().assign(anchors, {}, padded);
+    const AssignResult same =
+        assigner.assign(anchors, {}, padded, Tensor::full({2, 4}, std::nan("")).to(device()));
+    EXPECT_TRUE(std::ranges::equal(plain.assigned.to(Device::cpu()).values<int64_t>(),
+                                   same.assigned.to(Device::cpu()).values<int64_t>()));
+  }
+}
+KESTREL_ON_DEVICES(MaxIoUAssignerTest);
 
 TEST(PseudoSampler, IgnoresNoneThatTakesPart) {
   AssignResult assigned{Tensor::from<int64_t>({0, 3, -1, 0, 1}, {5}), {}};
@@ -159,8 +199,8 @@ TEST(PseudoSampler, IgnoresNoneThatTakesPart) {
 TEST_P(AnchorHeadTest, WithItsOptionsHasTheLossesOfTorchvision) {
   const auto golden = detection_golden("retinanet");
   Predictions head(torchvision_options());
-  const HeadOutputs outputs = predictions();
-  const Losses losses = head.loss(outputs, truths(), kMetas);
+  const AnchorHead::Outputs outputs = predictions();
+  const Losses losses = losses_of(head, outputs, truths(), kMetas);
   ASSERT_EQ(losses[0].first, "loss_cls");
   ASSERT_EQ(losses[1].first, "loss_bbox");
   // Sums of thousands of float32 terms there, in double here.
@@ -190,8 +230,8 @@ TEST_P(AnchorHeadTest, WithItsOptionsHasTheDetectionsOfTorchvision) {
 /// MMDetection's AnchorHead.loss, term by term, in double.
 TEST_P(AnchorHeadTest, DividesByThePositivesOfTheWholeBatchAsMMDetectionDoes) {
   Predictions head(mmdetection_options());
-  const HeadOutputs outputs = predictions();
-  const Losses losses = head.loss(outputs, truths(), kMetas);
+  const AnchorHead::Outputs outputs = predictions();
+  const Losses losses = losses_of(head, outputs, truths(), kMetas);
 
   const AnchorGrid grid = head.anchor_generator().grid(kLevels, 64, 96);
   std::vector<Tensor> logits, deltas;
@@ -237,9 +277,9 @@ TEST_P(AnchorHeadTest, DividesByThePositivesOfTheWholeBatchAsMMDetectionDoes) {
 
 TEST_P(AnchorHeadTest, ImagesWithoutObjectsCountAsOnePositive) {
   Predictions head(mmdetection_options());
-  const HeadOutputs outputs = predictions();
+  const AnchorHead::Outputs outputs = predictions();
   const std::vector<GroundTruth> none(2, truths()[1]);
-  const Losses losses = head.loss(outputs, none, kMetas);
+  const Losses losses = losses_of(head, outputs, none, kMetas);
   EXPECT_EQ(losses[1].second.data().item<double>(), 0);
   EXPECT_TRUE(std::isfinite(losses[0].second.data().item<double>()));
   losses[1].second.backward();  // reaches the predictions, with zeros
@@ -251,10 +291,10 @@ TEST_P(AnchorHeadTest, ImagesWithoutObjectsCountAsOnePositive) {
 
 TEST_P(AnchorHeadTest, AnchorsBeyondAnImagesPaddingAddNothing) {
   Predictions head(mmdetection_options());
-  const HeadOutputs outputs = predictions();
+  const AnchorHead::Outputs outputs = predictions();
   std::vector<ImageMeta> metas = kMetas;
   metas[1].pad_width = 48;
-  const Losses losses = head.loss(outputs, truths(), metas);
+  const Losses losses = losses_of(head, outputs, truths(), metas);
   losses[0].second.backward();
   const Tensor grads = on_host(outputs.cls_scores[0].grad());
   const float* grad = grads.data<float>() + 8 * 12 * 27;  // second image
@@ -270,8 +310,8 @@ TEST_P(AnchorHeadTest, IoULossesCompareDecodedBoxes) {
   options.reg_decoded_bbox = true;
   options.loss_bbox = Config::parse("{type: GIoULoss, loss_weight: 2.0}");
   Predictions head(options);
-  const HeadOutputs outputs = predictions();
-  const Losses losses = head.loss(outputs, truths(), kMetas);
+  const AnchorHead::Outputs outputs = predictions();
+  const Losses losses = losses_of(head, outputs, truths(), kMetas);
   const double value = losses[1].second.data().item<double>();
   EXPECT_GT(value, 0);
   EXPECT_LT(value, 4);  // 2 * (1 - GIoU), on average
@@ -286,17 +326,17 @@ TEST_P(AnchorHeadTest, PositivesMayWeighMore) {
   Predictions same(options);
   options.train_cfg.pos_weight = 10;
   Predictions heavy(options);
-  const HeadOutputs outputs = predictions();
-  const double one = plain.loss(outputs, truths(), kMetas)[0].second.data().item<double>();
-  EXPECT_EQ(same.loss(outputs, truths(), kMetas)[0].second.data().item<double>(), one);
-  EXPECT_GT(heavy.loss(outputs, truths(), kMetas)[0].second.data().item<double>(), one);
+  const AnchorHead::Outputs outputs = predictions();
+  const double one = losses_of(plain, outputs, truths(), kMetas)[0].second.data().item<double>();
+  EXPECT_EQ(losses_of(same, outputs, truths(), kMetas)[0].second.data().item<double>(), one);
+  EXPECT_GT(losses_of(heavy, outputs, truths(), kMetas)[0].second.data().item<double>(), one);
 }
 
 TEST_P(AnchorHeadTest, Bfloat16PredictionsGiveNearlyTheSameLosses) {
   Predictions head(mmdetection_options());
-  const HeadOutputs outputs = predictions(DType::BFloat16);
-  const Losses losses = head.loss(outputs, truths(), kMetas);
-  const double exact = total(head.loss(predictions(), truths(), kMetas));
+  const AnchorHead::Outputs outputs = predictions(DType::BFloat16);
+  const Losses losses = losses_of(head, outputs, truths(), kMetas);
+  const double exact = total(losses_of(head, predictions(), truths(), kMetas));
   // Predictions are rounded to 1 part in 256, at random.
   EXPECT_NEAR(total(losses), exact, 0.005 * exact);
   losses[0].second.backward();
@@ -306,24 +346,25 @@ TEST_P(AnchorHeadTest, Bfloat16PredictionsGiveNearlyTheSameLosses) {
 
 TEST_P(AnchorHeadTest, NanLogitsShowInTheLossAndGiveNoDetections) {
   Predictions head(mmdetection_options());
-  HeadOutputs outputs = predictions();
+  AnchorHead::Outputs outputs = predictions();
   for (Variable& level : outputs.cls_scores) {
     level.data().fill(std::numeric_limits<double>::quiet_NaN());
   }
-  EXPECT_TRUE(std::isnan(head.loss(outputs, truths(), kMetas)[0].second.data().item<double>()));
+  EXPECT_TRUE(
+      std::isnan(losses_of(head, outputs, truths(), kMetas)[0].second.data().item<double>()));
   EXPECT_EQ(head.predict(outputs, kMetas, true)[0].labels.numel(), 0);
 }
 
 TEST_P(AnchorHeadTest, MoreObjectsThanAnchors) {
   AnchorHeadOptions options = head_options("{type: AnchorGenerator, strides: [32], scales: [1]}");
   Predictions head(options);
-  const HeadOutputs outputs{
+  const AnchorHead::Outputs outputs{
       {Variable(Tensor::zeros({1, 2, 2, kClasses}, DType::Float32, device()))},
       {Variable(Tensor::zeros({1, 2, 2, 4}, DType::Float32, device()))}};
   std::vector<float> boxes;
   for (int i = 0; i < 50; ++i) boxes.insert(boxes.end(), {0, 0, 20, static_cast<float>(10 + i)});
   const GroundTruth truth{Tensor::from(boxes, {50, 4}), Tensor::zeros({50}, DType::Int64)};
-  EXPECT_TRUE(std::isfinite(total(head.loss(outputs, {truth}, {kMetas[0]}))));
+  EXPECT_TRUE(std::isfinite(total(losses_of(head, outputs, {truth}, {kMetas[0]}))));
 }
 
 TEST_P(AnchorHeadTest, SaysWhatIsWrong) {
@@ -331,15 +372,15 @@ TEST_P(AnchorHeadTest, SaysWhatIsWrong) {
   std::vector<GroundTruth> wrong = truths();
   wrong[0].labels.data<int64_t>()[2] = kClasses;
   try {
-    head.loss(predictions(), wrong, kMetas);
+    losses_of(head, predictions(), wrong, kMetas);
     FAIL();
   } catch (const DataError& error) {
     EXPECT_NE(std::string(error.what()).find("street.jpg"), std::string::npos);
   }
-  HeadOutputs one_level = predictions();
+  AnchorHead::Outputs one_level = predictions();
   one_level.cls_scores.pop_back();
-  EXPECT_THROW(head.loss(one_level, truths(), kMetas), Error);
-  EXPECT_THROW(head.loss(predictions(), truths(), {kMetas[0]}), Error);
+  EXPECT_THROW(losses_of(head, one_level, truths(), kMetas), Error);
+  EXPECT_THROW(losses_of(head, predictions(), truths(), {kMetas[0]}), Error);
   EXPECT_THROW(head.predict(predictions(), {kMetas[0]}, true), Error);
 }
 

@@ -131,7 +131,7 @@ TEST_P(DensePostprocess, PairsCompeteFromVersion217AndAnchorsBefore) {
   DenseTestOptions options{.nms_pre = 2};
   EXPECT_EQ(ints(postprocess(levels, image(99, 99), options, false).labels),
             (std::vector<int64_t>{0, 1}));  // both of the first anchor
-  options.candidates = Candidates::Anchors;
+  options.candidates = CandidateKind::Anchors;
   const auto old = postprocess(levels, image(99, 99), options, false);
   EXPECT_EQ(ints(old.labels), (std::vector<int64_t>{0, 1, 0}));  // two anchors
   EXPECT_EQ(old.boxes.data<float>()[8], 20.0f);

@@ -17,6 +17,12 @@ inline nlohmann::json detection_golden(const std::string& name) {
   return nlohmann::json::parse(file).at(name);
 }
 
+/// What another script of tests/golden wrote to data/<name>.json.
+inline nlohmann::json golden_file(const std::string& name) {
+  std::ifstream file(std::string(KESTREL_TEST_DIR) + "/golden/data/" + name + ".json");
+  return nlohmann::json::parse(file);
+}
+
 /// numbers() of detection.py: distinct values in [0, 1).
 inline std::vector<double> golden_numbers(int64_t count, int64_t seed) {
   std::vector<double> values;

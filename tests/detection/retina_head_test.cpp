@@ -40,7 +40,7 @@ TEST(RetinaHead, HasTheNamesAndShapesOfMMDetection) {
                 "cls_convs.1.conv.bias", "reg_convs.0.conv.weight", "reg_convs.0.conv.bias",
                 "reg_convs.1.conv.weight", "reg_convs.1.conv.bias", "retina_cls.weight",
                 "retina_cls.bias", "retina_reg.weight", "retina_reg.bias"}));
-  const HeadOutputs outputs = head.forward(features(2));
+  const AnchorHead::Outputs outputs = head.forward(features(2));
   ASSERT_EQ(outputs.cls_scores.size(), 5u);
   EXPECT_EQ(outputs.cls_scores[0].shape(), Shape({2, 8, 12, 9 * 4}));
   EXPECT_EQ(outputs.bbox_preds[1].shape(), Shape({2, 4, 6, 9 * 4}));
@@ -86,11 +86,12 @@ TEST(RetinaHead, LearnsOneImageByHeart) {
   const std::vector<Variable> levels = features(1);
   const std::vector<GroundTruth> truths{
       {Tensor::from<float>({20, 10, 60, 44}, {1, 4}), Tensor::from<int64_t>({2}, {1})}};
+  const Targets targets{pack_targets(truths, std::vector{meta_of()}, Device::cpu())};
   double first = 0, last = 0;
   for (int step = 0; step < 40; ++step) {
     head.zero_grad();
     double sum = 0;
-    for (const auto& [name, loss] : head.loss(head.forward(levels), truths, {meta_of()})) {
+    for (const auto& [name, loss] : head.losses(levels, targets)) {
       sum += loss.data().item<double>();
       loss.backward();
     }
@@ -138,9 +139,13 @@ test_cfg:
   max_per_img: 100
 )");
   const std::unique_ptr<DenseHead> head = build<DenseHead>(config);
-  const HeadOutputs outputs = head->forward(features(1));
-  EXPECT_EQ(outputs.cls_scores[0].shape(), Shape({1, 8, 12, 720}));
-  EXPECT_EQ(head->predict(outputs, {meta_of()}, true).size(), 1u);
+  const std::vector<StageOutput> outputs = head->outputs(features(1));
+  ASSERT_EQ(outputs.size(), 2u);
+  EXPECT_EQ(outputs[0].name, "cls_scores");
+  EXPECT_EQ(outputs[0].levels[0].shape(), Shape({1, 8, 12, 720}));
+  EXPECT_EQ(outputs[1].name, "bbox_preds");
+  EXPECT_EQ(outputs[1].levels[4].shape(), Shape({1, 1, 1, 36}));
+  EXPECT_EQ(head->predict(features(1), {meta_of()}, true).size(), 1u);
   Config wrong = config;
   wrong.set("num_class", 3);
   EXPECT_THROW(build<DenseHead>(wrong), UsageError);

@@ -10,56 +10,76 @@
 #include <kestrel/engine/optimizers/sgd.h>
 #include <kestrel/registry/registry.h>
 
+#include "golden_params.h"
 #include "toy_task.h"
 
 namespace kestrel {
 namespace {
 
-/// Notes the weights after every update.
-struct Note : Hook {
-  Note(ToyModel& m, std::vector<std::vector<float>>& s) : model(m), seen(s) {}
-  void after_iter(Runner&) override {
-    const auto values = model.weight.data().values<float>();
-    seen.emplace_back(values.begin(), values.end());
+/// The model of tests/golden/optimizers.py: one parameter, a buffer of floats and one of integers.
+struct AveragedModel : Module {
+  AveragedModel()
+      : weight(add_parameter("weight", row(numbers.initial[1]))),
+        running_mean(add_buffer("running_mean", row(numbers.initial[0]).slice(0, 3))) {
+    add_buffer("num_batches_tracked", Tensor::zeros({}, DType::Int64));
   }
-  ToyModel& model;
-  std::vector<std::vector<float>>& seen;
+  static Tensor row(const std::vector<double>& values) {
+    return Tensor::from(values, {static_cast<int64_t>(values.size())}).to(DType::Float32);
+  }
+
+  test::GoldenNumbers numbers;
+  Variable& weight;
+  Tensor& running_mean;
 };
 
-/// The average that a hook has after 20 iterations, and what the formula gives, in double.
-template <class MomentumOf>
-void expect_average(const char* config, int64_t interval, MomentumOf momentum_of) {
-  ToyModel model;
-  ToyTask task(model, 4, 2);
-  SGD optimizer({.lr = 0.01}, make_param_groups(model));
-  Runner runner(task, 5);
-  std::vector<std::vector<float>> seen;
-  const auto initial = model.weight.data().clone();
-  std::shared_ptr<Hook> hook = build<Hook, Module&>(Config::parse(config), model);
-  runner.add_hook(std::make_shared<OptimizerHook>(optimizer), Priority::AboveNormal);
-  runner.add_hook(std::make_shared<Note>(model, seen));
-  runner.add_hook(hook);
-  runner.run();
-  for (size_t k = 0; k < 3; ++k) {
-    double average = initial.values<float>()[k];
-    for (size_t i = 0; i < seen.size(); ++i) {
-      if ((static_cast<int64_t>(i) + 1) % interval != 0) continue;
-      const double m = momentum_of(static_cast<double>(i));
-      average = (1 - m) * average + m * static_cast<double>(seen[i][k]);
-    }
-    const auto got = dynamic_cast<EmaHook&>(*hook).weights()[0].second.values<float>()[k];
-    EXPECT_NEAR(static_cast<double>(got), average, 1e-5 * (1 + std::abs(average)))
-        << config;  // twenty roundings of float32
+/// Sets weight and running mean to the step's gradients.
+struct SetValues : Hook {
+  explicit SetValues(AveragedModel& m) : model(m) {}
+  void before_iter(Runner& runner) override {
+    const auto& grads = model.numbers.grads[static_cast<size_t>(runner.iter())];
+    if (!grads[1].empty()) model.weight.data().copy_from(AveragedModel::row(grads[1]));
+    model.running_mean.copy_from(AveragedModel::row(grads[0]).slice(0, 3));
   }
-}
+  AveragedModel& model;
+};
 
-TEST(Ema, FollowsMMDetectionsFormulas) {
-  expect_average("{type: ExpMomentumEMAHook, momentum: 0.01, total_iter: 8}", 1,
-                 [](double i) { return (1 - 0.01) * std::exp(-(1 + i) / 8) + 0.01; });
-  expect_average("{type: ExpMomentumEMAHook, momentum: 0.1, total_iter: 8, interval: 3}", 3,
-                 [](double i) { return (1 - 1e-3) * std::exp(-(1 + i) / 8) + 1e-3; });
-  expect_average("{type: LinearMomentumEMAHook, momentum: 0.3, warm_up: 10}", 1,
-                 [](double i) { return std::min(0.3, (1 + i) / (10 + i)); });
+/// Compares at the steps that the golden file shows.
+struct CompareAverages : Hook {
+  CompareAverages(const EmaHook& h, const nlohmann::json& t) : hook(h), test(t) {}
+  void after_iter(Runner& runner) override {
+    const auto& steps = test::golden_optimizers()["steps"];
+    if (next == steps.size() || runner.iter() + 1 != steps[next].get<int64_t>()) return;
+    const StateDict got = hook.weights();
+    for (size_t i = 0; i < 2; ++i) {
+      const auto want = test["float32"][next][i].get<std::vector<float>>();
+      ASSERT_EQ(got[i].second.numel(), static_cast<int64_t>(want.size()));
+      for (size_t k = 0; k < want.size(); ++k) {
+        // Averages of values up to 1.
+        EXPECT_NEAR(got[i].second.values<float>()[k], want[k], 1e-6) << test["config"];
+      }
+    }
+    ++next;
+  }
+  const EmaHook& hook;
+  const nlohmann::json& test;
+  size_t next = 0;
+};
+
+TEST(Ema, FollowsMmcvsAndMMDetectionsHooks) {
+  for (const nlohmann::json& test : test::golden_optimizers()["averages"]) {
+    AveragedModel model;
+    ToyModel toy;
+    ToyTask task(toy, 50, 1);
+    Runner runner(task, 4);
+    const std::shared_ptr<Hook> hook =
+        build<Hook, Module&>(Config::parse(test["config"].dump()), model);
+    const auto compare = std::make_shared<CompareAverages>(dynamic_cast<EmaHook&>(*hook), test);
+    runner.add_hook(std::make_shared<SetValues>(model));
+    runner.add_hook(hook);
+    runner.add_hook(compare);
+    runner.run();
+    EXPECT_EQ(compare->next, 3u);
+  }
 }
 
 TEST(Ema, SwapsAndSwapsBack) {
@@ -80,8 +100,8 @@ TEST(Ema, NamesBadOptions) {
   ToyModel model;
   for (const char* config :
        {"{type: ExpMomentumEMAHook, momentum: 1}", "{type: ExpMomentumEMAHook, total_iter: 0}",
-        "{type: LinearMomentumEMAHook, warm_up: 0}", "{type: LinearMomentumEMAHook, interval: 0}",
-        "{type: EarlyStoppingHook, patience: 0}"}) {
+        "{type: LinearMomentumEMAHook, warm_up: 0}", "{type: EMAHook, warm_up: 0}",
+        "{type: LinearMomentumEMAHook, interval: 0}", "{type: EarlyStoppingHook, patience: 0}"}) {
     EXPECT_THROW((build<Hook, Module&>(Config::parse(config), model)), UsageError) << config;
   }
 }

@@ -91,16 +91,33 @@ TEST(EvalHook, ChoosesTheEpochs) {
   EXPECT_THROW(EvalHook([](Runner&) { return NamedValues{}; }, {.interval = 0}), UsageError);
 }
 
+TEST(EvalHook, KnowsMetricsByMMDetectionsNamesToo) {
+  const NamedValues metrics = {{"ap", 1},        {"ap50", 2},           {"ap_s", 3}, {"segm_ap", 4},
+                               {"segm_ap75", 5}, {"proposal_ar100", 6}, {"map", 7}};
+  const auto value = [&](const char* name) { return find_metric("test", metrics, name).second; };
+  EXPECT_EQ(value("auto"), 1);
+  EXPECT_EQ(value("bbox_mAP"), 1);
+  EXPECT_EQ(value("bbox_mAP_50"), 2);
+  EXPECT_EQ(value("bbox_mAP_s"), 3);
+  EXPECT_EQ(value("segm_mAP"), 4);
+  EXPECT_EQ(value("segm_mAP_75"), 5);
+  EXPECT_EQ(value("proposal_AR@100"), 6);
+  EXPECT_EQ(value("map"), 7);
+  EXPECT_EQ(find_metric("test", {{"map", 7.0}, {"ap50", 8.0}}, "mAP").second, 7);
+  EXPECT_EQ(find_metric("test", {{"map", 7.0}, {"ap50", 8.0}}, "AP50").second, 8);
+  EXPECT_THROW(value("segm_mAP_50"), UsageError);
+}
+
 TEST_F(ToyRun, BestByANamedMetricAndLowerLoss) {
   const auto best_of = [&](const std::string& save_best, const std::vector<double>& values,
-                           const std::string& name) {
+                           const std::string& name, const std::string& rule = "") {
     Training training(folder_, static_cast<int64_t>(values.size()));
     Runner runner(training.task, static_cast<int64_t>(values.size()));
     runner.add_hook(std::make_shared<EvalHook>(
         [&](Runner& r) {
           return NamedValues{{"first", 1.0}, {name, values[static_cast<size_t>(r.epoch())]}};
         },
-        EvalOptions{.save_best = save_best}, training.checkpointer));
+        EvalOptions{.save_best = save_best, .rule = rule}, training.checkpointer));
     runner.run();
     return runner.state["best_epoch"];
   };
@@ -109,7 +126,11 @@ TEST_F(ToyRun, BestByANamedMetricAndLowerLoss) {
   EXPECT_EQ(best_of("val_loss", {3, 1, 2}, "val_loss"), "2");
   EXPECT_EQ(best_of("auto", {3, 4, 5}, "ap"), "1");
   EXPECT_EQ(best_of("", {3, 4, 5}, "ap"), "");
+  EXPECT_EQ(best_of("bbox_mAP", {0.1, 0.3, 0.2}, "ap"), "2");
+  EXPECT_EQ(best_of("misses", {3, 1, 2}, "misses", "less"), "2");
+  EXPECT_EQ(best_of("val_loss", {3, 1, 2}, "val_loss", "greater"), "1");
   EXPECT_THROW(best_of("app", {1}, "ap"), UsageError);
+  EXPECT_THROW(best_of("ap", {1}, "ap", "best"), UsageError);
 }
 
 std::vector<std::string> log_lines(int64_t batches, int64_t interval, bool terminal,

@@ -1,6 +1,9 @@
 #include <kestrel/engine/schedules/lr_schedule.h>
+#include <kestrel/engine/schedules/momentum_schedule.h>
 
+#include <algorithm>
 #include <fstream>
+#include <functional>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -8,76 +11,138 @@
 namespace kestrel {
 namespace {
 
-constexpr int64_t kEpochs = 4, kLength = 5;
-constexpr double kBase = 0.02;
+using nlohmann::json;
 
-std::vector<double> rates(const std::string& config) {
-  const auto schedule = build_lr_schedule(Config::parse(config));
-  std::vector<double> result;
-  for (int64_t iter = 0; iter < kEpochs * kLength; ++iter) {
-    result.push_back(schedule->lr(kBase, {.epoch = iter / kLength,
-                                          .iter = iter,
-                                          .max_epochs = kEpochs,
-                                          .max_iters = kEpochs * kLength,
-                                          .epoch_length = kLength}));
-  }
-  return result;
+const json& golden_schedules() {
+  static const auto file =
+      json::parse(std::ifstream(std::string(KESTREL_TEST_DIR) + "/golden/data/schedules.json"));
+  return file;
 }
 
-TEST(LrSchedule, FollowsTheFormulas) {
-  const std::pair<const char*, const char*> cases[] = {
-      {"step", "{policy: step, step: [2, 3]}"},
-      {"step_every_iters", "{policy: step, by_epoch: false, step: 4, gamma: 0.5, min_lr: 0.002}"},
-      {"cosine_linear",
-       "{policy: CosineAnnealing, by_epoch: false, min_lr: 1e-4, warmup: linear, warmup_iters: 6, "
-       "warmup_ratio: 0.001}"},
-      {"cosine_ratio_epochs", "{policy: CosineAnnealing, min_lr_ratio: 0.05}"},
-      {"poly_exp",
-       "{policy: poly, by_epoch: false, power: 0.9, min_lr: 1e-3, warmup: exp, warmup_iters: 1, "
-       "warmup_by_epoch: true}"},
-      {"exp_constant",
-       "{policy: exp, gamma: 0.7, warmup: constant, warmup_iters: 7, warmup_ratio: "
-       "0.3333333333333333}"},
-      {"inv", "{policy: inv, by_epoch: false, gamma: 0.1, power: 0.75}"},
-  };
-  const auto golden = nlohmann::json::parse(
-      std::ifstream(std::string(KESTREL_TEST_DIR) + "/golden/data/optimizers.json"));
-  for (const auto& [name, config] : cases) {
-    const auto want = golden["schedules"][name].get<std::vector<double>>();
-    const auto got = rates(config);
-    ASSERT_EQ(want.size(), got.size());
-    for (size_t i = 0; i < want.size(); ++i) {
-      EXPECT_NEAR(got[i], want[i], 1e-12 * kBase) << name << " " << i;  // Double's rounding.
+/// A row of the golden file: values, or [value, how often].
+std::vector<double> expanded(const json& row) {
+  std::vector<double> values;
+  for (const json& item : row) {
+    if (item.is_array()) {
+      values.insert(values.end(), item[1].get<size_t>(), item[0].get<double>());
+    } else {
+      values.push_back(item.get<double>());
+    }
+  }
+  return values;
+}
+
+/// Compares what value(progress, group) gives in a whole run of two groups.
+void expect_golden(const json& test, const std::function<double(const Progress&, size_t)>& value) {
+  const auto epochs = golden_schedules()["epochs"].get<int64_t>();
+  const auto length = golden_schedules()["length"].get<int64_t>();
+  for (size_t group = 0; group < 2; ++group) {
+    const auto want = expanded(test["groups"][std::min(group, test["groups"].size() - 1)]);
+    ASSERT_EQ(want.size(), static_cast<size_t>(epochs * length));
+    for (int64_t iter = 0; iter < epochs * length; ++iter) {
+      const double expected = want[static_cast<size_t>(iter)];
+      const double got = value({.epoch = iter / length,
+                                .iter = iter,
+                                .max_epochs = epochs,
+                                .max_iters = epochs * length,
+                                .epoch_length = length},
+                               group);
+      // Double's rounding, of values up to a half.
+      ASSERT_NEAR(got, expected, 1e-12 * std::min(1.0, std::abs(expected)) + 1e-17)
+          << test["config"] << " iteration " << iter << ", group " << group;
     }
   }
 }
 
+TEST(LrSchedule, FollowsMmcvsHooks) {
+  const auto bases = golden_schedules()["bases"].get<std::vector<double>>();
+  for (const json& test : golden_schedules()["rates"]) {
+    const auto schedule = build_lr_schedule(Config::parse(test["config"].dump()));
+    expect_golden(test, [&](const Progress& progress, size_t group) {
+      return schedule->lr(bases[group], progress, group, bases.size());
+    });
+  }
+}
+
+TEST(MomentumSchedule, FollowsMmcvsHooks) {
+  const auto base = golden_schedules()["momentum"].get<double>();
+  for (const json& test : golden_schedules()["momenta"]) {
+    const auto schedule = build_momentum_schedule(Config::parse(test["config"].dump()));
+    expect_golden(test, [&](const Progress& progress, size_t group) {
+      return schedule->momentum(base, progress, group, 2);
+    });
+  }
+}
+
+constexpr double kBase = 0.02;
+
 TEST(LrSchedule, MMDetectionsStartIsAThousandth) {
-  const auto got = rates(
-      "{policy: step, step: [8, 11], warmup: linear, warmup_iters: 500, "
-      "warmup_ratio: 0.001}");
+  const auto schedule = build_lr_schedule(Config::parse(
+      "{policy: step, step: [8, 11], warmup: linear, warmup_iters: 500, warmup_ratio: 0.001}"));
   // 1 - (1 - ratio) loses what double rounds at 1.
-  EXPECT_NEAR(got[0], kBase * 0.001, 1e-17);
-  EXPECT_NEAR(got[1], kBase * (1 - (1 - 1 / 500.0) * 0.999), 1e-17);
+  EXPECT_NEAR(schedule->lr(kBase, {.iter = 0}), kBase * 0.001, 1e-17);
+  EXPECT_NEAR(schedule->lr(kBase, {.iter = 1}), kBase * (1 - (1 - 1 / 500.0) * 0.999), 1e-17);
+}
+
+std::string error_of(const std::string& text, bool momentum = false) {
+  try {
+    if (momentum) {
+      build_momentum_schedule(Config::parse(text, "x.yaml"));
+    } else {
+      build_lr_schedule(Config::parse(text, "x.yaml"));
+    }
+  } catch (const UsageError& e) {
+    return e.what();
+  }
+  return "no error";
 }
 
 TEST(LrSchedule, NamesWhatIsWrong) {
-  const auto error = [](const std::string& text) -> std::string {
-    try {
-      build_lr_schedule(Config::parse(text, "x.yaml"));
-    } catch (const UsageError& e) {
-      return e.what();
-    }
-    return "no error";
+  const std::pair<const char*, const char*> cases[] = {
+      {"{policy: stepp}", "did you mean 'step'?"},
+      {"{policy: step, warmup_iter: 5}", "did you mean 'warmup_iters'?"},
+      {"{policy: step, warmup: lin}", "expected one of constant, linear, exp"},
+      {"{policy: step, step: 0}", "has to be positive"},
+      {"{policy: step, warmup: linear}", "warmup_iters above 0"},
+      {"{policy: step, warmup: linear, warmup_iters: 5, warmup_ratio: 2}", "and 2"},
+      {"{policy: CosineAnnealing, min_lr: 0, min_lr_ratio: 0}", "give one"},
+      {"{policy: CosineRestart, periods: [1, 2]}", "2 periods and 1 weights"},
+      {"{policy: FlatCosineAnnealing, start_percent: 2}", "start_percent"},
+      {"{policy: cyclic, by_epoch: true}", "counts iterations"},
+      {"{policy: cyclic, step_ratio_up: 1}", "step_ratio_up in [0, 1)"},
+      {"{policy: cyclic, target_ratio: [1, 2, 3]}", "has to be a number or two"},
+      {"{policy: OneCycle}", "needs max_lr"},
+      {"{policy: OneCycle, max_lr: 1, anneal_strategy: sin}", "expected one of cos, linear"},
+      {"{step: 0}", "needs a key 'policy'"},
   };
-  EXPECT_NE(error("{policy: stepp}").find("did you mean 'step'?"), std::string::npos);
-  EXPECT_NE(error("{policy: step, warmup_iter: 5}").find("did you mean 'warmup_iters'?"),
-            std::string::npos);
-  EXPECT_NE(error("{policy: step, warmup: lin}").find("expected one of constant, linear, exp"),
-            std::string::npos);
-  EXPECT_NE(error("{policy: step, step: 0}").find("has to be positive"), std::string::npos);
-  EXPECT_NE(error("{policy: CosineAnnealing, min_lr: 0, min_lr_ratio: 0}"), "no error");
-  EXPECT_NE(error("{step: 0}").find("needs a key 'policy'"), std::string::npos);
+  for (const auto& [text, part] : cases) {
+    EXPECT_NE(error_of(text).find(part), std::string::npos) << text << ": " << error_of(text);
+  }
+  EXPECT_NE(error_of("{policy: poly}", true).find("poly"), std::string::npos);
+  EXPECT_NE(error_of("{policy: step, min_lr: 1}", true).find("min_lr"), std::string::npos);
+}
+
+TEST(LrSchedule, NamesWhatDoesNotFitTheRun) {
+  const Progress progress{.iter = 9, .max_iters = 20};
+  const std::pair<const char*, const char*> cases[] = {
+      {"{policy: CosineRestart, periods: [9], by_epoch: false}", "periods end at 9"},
+      {"{policy: OneCycle, max_lr: 1, total_steps: 10}", "total_steps is 10"},
+      {"{policy: OneCycle, max_lr: [1, 2, 3]}", "each of 2 parameter groups, got 3"},
+  };
+  for (const auto& [text, part] : cases) {
+    const auto schedule = build_lr_schedule(Config::parse(text));
+    try {
+      schedule->lr(kBase, progress, 0, 2);
+      FAIL() << text;
+    } catch (const UsageError& e) {
+      EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
+    }
+  }
+}
+
+TEST(LrSchedule, PoliciesMayBeWrittenAsMmcvsClasses) {
+  EXPECT_EQ(error_of("{policy: Step, step: 2}"), "no error");
+  EXPECT_EQ(error_of("{policy: Cyclic}"), "no error");
 }
 
 TEST(LrSchedule, StepsAreWrittenAsRead) {
@@ -89,8 +154,13 @@ TEST(LrSchedule, StepsAreWrittenAsRead) {
 }
 
 TEST(LrSchedule, NothingToTrainIsNoDivisionByZero) {
-  const auto schedule = build_lr_schedule(Config::parse("{policy: CosineAnnealing}"));
-  EXPECT_EQ(schedule->lr(kBase, {}), kBase);
+  for (const char* policy : {"{policy: CosineAnnealing}", "{policy: FlatCosineAnnealing}",
+                             "{policy: LinearAnnealing}", "{policy: poly}", "{policy: cyclic}"}) {
+    EXPECT_EQ(build_lr_schedule(Config::parse(policy))->lr(kBase, {}), kBase) << policy;
+  }
+  const auto cycle =
+      build_lr_schedule(Config::parse("{policy: OneCycle, max_lr: 1, pct_start: 0}"));
+  EXPECT_TRUE(std::isfinite(cycle->lr(kBase, {.max_iters = 1})));
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include <gtest/gtest.h>
 
 #include <kestrel/data/datasets/shapes.h>
+#include <kestrel/detection/evaluation/coco_evaluator.h>
+#include <kestrel/detection/evaluation/confusion_matrix.h>
 #include <kestrel/engine/plots/axis.h>
 #include <kestrel/engine/plots/canvas.h>
 #include <kestrel/engine/plots/confusion_plot.h>
@@ -184,9 +186,9 @@ TEST(Plots, TrainingCurves) {
   }
 }
 
-CocoEvalResult result_of(int64_t classes, int64_t images) {
-  CocoEvalTruths truths;
-  std::vector<CocoEvalDetection> found;
+EvalReport report_of(int64_t classes, int64_t images) {
+  EvalTruths truths;
+  std::vector<ImageDetections> found;
   Philox random(2);
   for (int64_t k = 0; k < classes; ++k) {
     truths.categories.push_back({k + 1, k == 0 ? "person" : "class " + std::to_string(k)});
@@ -194,6 +196,8 @@ CocoEvalResult result_of(int64_t classes, int64_t images) {
   int64_t id = 0;
   for (int64_t image = 1; image <= images; ++image) {
     truths.images.push_back({image, 480, 640});
+    std::vector<float> boxes, scores;
+    std::vector<int64_t> labels;
     for (int64_t i = 0; i < 12; ++i) {
       const int64_t category = random.integer(1, classes + 1);
       const std::array<double, 4> box = {random.uniform(0, 500), random.uniform(0, 400),
@@ -206,22 +210,26 @@ CocoEvalResult result_of(int64_t classes, int64_t images) {
                                     .mask = {}});
       if (random.uniform() < 0.15) continue;
       const int64_t taken_for = random.uniform() < 0.1 ? random.integer(1, classes + 1) : category;
-      found.push_back({.image_id = image,
-                       .category_id = taken_for,
-                       .score = random.uniform(0.1, 1),
-                       .bbox = {box[0] + random.uniform(0, 9), box[1], box[2], box[3]},
-                       .area = {},
-                       .mask = {}});
+      labels.push_back(taken_for - 1);
+      scores.push_back(static_cast<float>(random.uniform(0.1, 1)));
+      const double x = box[0] + random.uniform(0, 9);
+      for (const double v : {x, box[1], x + box[2], box[1] + box[3]}) {
+        boxes.push_back(static_cast<float>(v));
+      }
     }
+    const auto count = std::ssize(labels);
+    found.push_back({image,
+                     {Tensor::from(boxes, {count, 4}), Tensor::from(scores, {count}),
+                      Tensor::from(labels, {count})}});
   }
-  keep(confusion_plot(confusion_matrix(truths, found)),
+  keep(confusion_plot(confusion_matrix(truths, coco_detections(truths, found))),
        "confusion_" + std::to_string(classes) + "_classes");
-  return evaluate_coco(truths, found, CocoMetric::kBbox);
+  return CocoEvaluator({}, truths).evaluate(found);
 }
 
 TEST(Plots, PrecisionRecall) {
   for (const int64_t classes : {1, 3, 20, 80}) {
-    const Image image = precision_recall_plot(result_of(classes, 60));
+    const Image image = precision_recall_plot(report_of(classes, 60));
     EXPECT_EQ(image.width, 1000);
     // The one class, or the mean of several, in bold.
     EXPECT_GT(count_colour(image, classes == 1 ? line_colour(0) : kInk), 200);

@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <kestrel/engine/hooks/lr_updater_hook.h>
+#include <kestrel/engine/hooks/momentum_updater_hook.h>
 #include <kestrel/engine/hooks/optimizer_hook.h>
 #include <kestrel/engine/optimizers/sgd.h>
+#include <kestrel/kernels/log.h>
 
 #include "toy_task.h"
 
@@ -117,27 +119,74 @@ TEST(OptimizerHook, AccumulationEqualsTheLargeBatch) {
   EXPECT_NE(train(12, 2, 1), large);
 }
 
-TEST(OptimizerHook, AnUnfinishedAccumulationIsAveragedOverWhatThereIs) {
-  // Three batches in twos: the last update of the epoch has one batch.
+TEST(OptimizerHook, AccumulationGoesOnOverEpochsAndEndsWithTheRun) {
+  // Three epochs of three batches in fours, as mmcv: updates of batches 0 to 3, 4 to 7, and of 8
+  // alone.
+  constexpr int64_t kLength = 3, kSize = 2;
   ToyModel model;
   SGD optimizer({.lr = 0.01}, make_param_groups(model));
-  model.loss(0, 4).backward();
-  optimizer.step();
-  optimizer.zero_grad();
-  model.loss(4, 6).backward();
-  optimizer.step();
+  for (const auto& [first, last] : {std::pair{0, 4}, std::pair{4, 8}, std::pair{8, 9}}) {
+    for (int64_t batch = first; batch < last; ++batch) {
+      const int64_t begin = batch / kLength * 11 + batch % kLength * kSize;
+      model.loss(begin, begin + kSize).backward(Tensor::full({}, 1.0 / (last - first)));
+    }
+    optimizer.step();
+    optimizer.zero_grad();
+  }
 
   ToyModel other;
-  ToyTask task(other, 3, 2);
+  ToyTask task(other, kLength, kSize);
   SGD sgd({.lr = 0.01}, make_param_groups(other));
-  Runner runner(task, 1);
+  Runner runner(task, 3);
   runner.add_hook(
-      std::make_shared<OptimizerHook>(sgd, OptimizerHookOptions{.cumulative_iters = 2}));
+      std::make_shared<OptimizerHook>(sgd, OptimizerHookOptions{.cumulative_iters = 4}));
   runner.run();
   for (size_t i = 0; i < 3; ++i) {
     EXPECT_NEAR(other.weight.data().values<float>()[i], model.weight.data().values<float>()[i],
                 1e-6);
   }
+}
+
+TEST(OptimizerHook, ReportsTheNormOfTheGradients) {
+  const auto norm_of = [](const GradClipOptions& clip) {
+    ToyModel model;
+    ToyTask task(model, 1, 4);
+    SGD optimizer({.lr = 0.01}, make_param_groups(model));
+    Runner runner(task, 1);
+    runner.add_hook(
+        std::make_shared<OptimizerHook>(optimizer, OptimizerHookOptions{.grad_clip = clip}));
+    runner.run();
+    return runner.grad_norm;
+  };
+  ToyModel model;
+  model.loss(0, 4).backward();
+  double square = 0, largest = 0;
+  for (const float g : model.weight.grad().values<float>()) {
+    square += static_cast<double>(g) * g;
+    largest = std::max(largest, static_cast<double>(std::abs(g)));
+  }
+  EXPECT_NEAR(norm_of({}), std::sqrt(square), 1e-12);
+  EXPECT_EQ(norm_of({.norm_type = {std::numeric_limits<double>::infinity()}}), largest);
+  EXPECT_NEAR(norm_of({.type = GradClipType::Value, .clip_value = 1e-3}), std::sqrt(square), 1e-12);
+}
+
+TEST(OptimizerHook, WarnsOfParametersWithoutAGradient) {
+  struct Idle : ToyModel {
+    Idle() { add_parameter("idle", Tensor::zeros({2})); }
+  };
+  Idle model;
+  ToyTask task(model, 3, 1);
+  SGD optimizer({.lr = 0.01}, make_param_groups(model));
+  Runner runner(task, 1);
+  runner.add_hook(std::make_shared<OptimizerHook>(
+      optimizer, OptimizerHookOptions{.detect_anomalous_params = true}));
+  std::vector<std::string> warnings;
+  WarningSink before =
+      set_warning_sink([&](std::string_view text) { warnings.emplace_back(text); });
+  runner.run();
+  set_warning_sink(std::move(before));
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_NE(warnings[0].find("parameter idle"), std::string::npos) << warnings[0];
 }
 
 TEST(OptimizerHook, ClipsBeforeTheUpdate) {
@@ -178,8 +227,32 @@ TEST(OptimizerHook, NamesBadOptions) {
   ToyModel model;
   SGD optimizer({}, make_param_groups(model));
   EXPECT_THROW(OptimizerHook(optimizer, {.cumulative_iters = 0}), UsageError);
-  EXPECT_THROW(OptimizerHook(optimizer, {.grad_clip = GradClipOptions{.norm_type = 1}}),
+  EXPECT_THROW(OptimizerHook(optimizer, {.grad_clip = GradClipOptions{.norm_type = {0}}}),
                UsageError);
+  EXPECT_THROW(OptimizerHook(optimizer, {.type = "Adam"}), UsageError);
+}
+
+TEST(MomentumUpdaterHook, SetsTheMomentumOfEveryGroup) {
+  ToyModel model;
+  ToyTask task(model, 1, 1);
+  SGD optimizer({.momentum = 0.8}, make_param_groups(model));
+  Runner runner(task, 3);
+  std::vector<double> seen;
+  struct See : Hook {
+    See(Optimizer& o, std::vector<double>& s) : optimizer(o), seen(s) {}
+    void after_iter(Runner&) override { seen.push_back(optimizer.groups()[0].momentum); }
+    Optimizer& optimizer;
+    std::vector<double>& seen;
+  };
+  runner.add_hook(std::make_shared<See>(optimizer, seen));
+  const Config config = Config::parse("{policy: step, step: [1, 2]}");
+  runner.add_hook(std::make_shared<MomentumUpdaterHook>(optimizer, build_momentum_schedule(config)),
+                  Priority::High);
+  runner.run();
+  EXPECT_EQ(seen, (std::vector<double>{0.8, 0.4, 0.2}));
+
+  const auto adagrad = build_optimizer(model, Config::parse("{type: Adagrad}"));
+  EXPECT_THROW(MomentumUpdaterHook(*adagrad, build_momentum_schedule(config)), UsageError);
 }
 
 TEST(LrUpdaterHook, SetsTheRateOfEveryGroup) {

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include <kestrel/detection/evaluation/mask.h>
+#include <kestrel/detection/masks/rle_mask.h>
 #include <kestrel/kernels/error.h>
 
 using namespace kestrel;

@@ -11,6 +11,7 @@
 
 #include <kestrel/autograd/functions/arithmetic.h>
 #include <kestrel/detection/detectors/single_stage.h>
+#include <kestrel/detection/heads/anchor_head.h>
 #include <kestrel/inference/key_map.h>
 #include <kestrel/registry/registry.h>
 
@@ -93,7 +94,8 @@ TEST_P(TorchvisionRetinaNet, ForwardIsTorchvisions) {
     const std::string name = "p" + std::to_string(i + 3);
     EXPECT_LT(torch_reference::digest_error(levels[i].data(), expected.at(name)), 1e-4) << name;
   }
-  const HeadOutputs outputs = detector().bbox_head.forward(levels);
+  const AnchorHead::Outputs outputs =
+      dynamic_cast<AnchorHead&>(detector().bbox_head).forward(levels);
   const int64_t images = batch.images.size(0);
   EXPECT_LT(torch_reference::digest_error(concatenate(outputs.cls_scores, images),
                                           expected.at("cls_logits")),

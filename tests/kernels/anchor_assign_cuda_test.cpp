@@ -106,6 +106,24 @@ TEST_F(AnchorAssignCuda, NoAnchorsAndNoGroundTruths) {
   }
 }
 
+TEST_F(AnchorAssignCuda, IgnoresAlike) {
+  Philox random(6);
+  for (int round = 0; round < 60; ++round) {
+    SCOPED_TRACE(round);
+    const bool broken = round % 3 == 0;
+    const Tensor anchors = random_boxes(random, random.integer(0, 80), 30, true, broken);
+    const Tensor ignored = random_boxes(random, random.integer(0, 5), 60, true, broken);
+    const Tensor truths = random_boxes(random, random.integer(0, 3), 30, true, broken);
+    const IgnoreParams params{.threshold = 0.5, .of_anchors = round % 2 == 0};
+    Tensor want = Tensor::full({anchors.size(0)}, 1, DType::UInt8);
+    cpu::anchor_ignore(anchors.view(), ignored.view(), truths.view(), params, want.view());
+    Tensor got = upload(Tensor::full({anchors.size(0)}, 1, DType::UInt8));
+    const Tensor a = upload(anchors), i = upload(ignored), t = upload(truths);
+    gpu::anchor_ignore(a.view(), i.view(), t.view(), params, got.view(), stream());
+    expect_same_bits(got, want);
+  }
+}
+
 TEST_F(AnchorAssignCuda, DoesNotDependOnBlockOrSchedule) {
   Philox random(5);
   const Tensor anchors = random_boxes(random, 200, 60, true);

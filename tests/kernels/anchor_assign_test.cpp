@@ -248,5 +248,33 @@ TEST(AnchorAssign, RefusesWhatDoesNotFit) {
   EXPECT_THROW(cpu::anchor_assign(four, {}, three, {}, out, iou_out), Error);
 }
 
+/// What is left of these anchors beside a box that ignores them.
+std::vector<uint8_t> left_of(const BoxList& anchors, const BoxList& ignored, const BoxList& truths,
+                             const IgnoreParams& params) {
+  std::vector<uint8_t> valid(anchors.size(), 1);
+  const auto view = [](const BoxList& boxes) {
+    return ConstView{boxes.data(), DType::Float32, {static_cast<int64_t>(boxes.size()), 4}};
+  };
+  cpu::anchor_ignore(view(anchors), view(ignored), view(truths), params,
+                     {valid.data(), DType::UInt8, {static_cast<int64_t>(valid.size())}});
+  return valid;
+}
+
+TEST(AnchorIgnore, SharesAreOfTheAnchorOrOfTheIgnoredBox) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  // A half of it inside, a bit more, all of it; one that covers the box; a point.
+  const BoxList anchors = {
+      {5, 0, 15, 10}, {4, 0, 14, 10}, {0, 0, 2, 2}, {-90, -90, 90, 90}, {3, 3, 3, 3}};
+  const BoxList ignored = {{nan, 0, 100, 100}, {0, 0, 10, 10}}, truths = {{0, 0, 5, 5}};
+  using Flags = std::vector<uint8_t>;
+  EXPECT_EQ(left_of(anchors, ignored, truths, {}), (Flags{1, 0, 0, 1, 1}));
+  EXPECT_EQ(left_of(anchors, ignored, truths, {.of_anchors = false}), (Flags{1, 0, 1, 0, 1}));
+  // Without a ground truth, or an ignored box, all stay.
+  EXPECT_EQ(left_of(anchors, ignored, {}, {}), Flags(5, 1));
+  EXPECT_EQ(left_of(anchors, ignored, {{nan, nan, nan, nan}}, {}), Flags(5, 1));
+  EXPECT_EQ(left_of(anchors, {{nan, 0, 1, 1}}, truths, {}), Flags(5, 1));
+  EXPECT_EQ(left_of({}, ignored, truths, {}), Flags());
+}
+
 }  // namespace
 }  // namespace kestrel

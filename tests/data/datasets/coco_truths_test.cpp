@@ -31,7 +31,7 @@ class SmallDataset : public Dataset {
 };
 
 TEST(CocoTruths, CarryAllOfTheDataset) {
-  const CocoEvalTruths truths = coco_truths(SmallDataset(nullptr));
+  const EvalTruths truths = coco_truths(SmallDataset(nullptr));
   ASSERT_EQ(truths.images.size(), 2);
   EXPECT_EQ(truths.images[0].id, 5);
   EXPECT_EQ(truths.images[0].height, 50);

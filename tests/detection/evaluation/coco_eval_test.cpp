@@ -20,13 +20,13 @@ namespace {
 constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
 
 /// One image of 200 x 200 with id 7, class 3, and the given annotations.
-CocoEvalTruths truths_of(std::vector<CocoEvalTruth> annotations) {
+EvalTruths truths_of(std::vector<EvalTruth> annotations) {
   return {.images = {{7, 200, 200}},
           .categories = {{3, "bird"}},
           .annotations = std::move(annotations)};
 }
 
-CocoEvalTruth truth(int64_t id, std::array<double, 4> box) {
+EvalTruth truth(int64_t id, std::array<double, 4> box) {
   return {.id = id, .image_id = 7, .category_id = 3, .bbox = box};
 }
 
@@ -34,7 +34,7 @@ CocoEvalDetection detection(double score, std::array<double, 4> box) {
   return {.image_id = 7, .category_id = 3, .score = score, .bbox = box};
 }
 
-CocoEvalResult evaluate(const CocoEvalTruths& truths,
+CocoEvalResult evaluate(const EvalTruths& truths,
                         const std::vector<CocoEvalDetection>& detections) {
   return evaluate_coco(truths, detections, CocoMetric::kBbox);
 }
@@ -52,7 +52,7 @@ class Warnings {
 };
 
 struct RandomSet {
-  CocoEvalTruths truths;
+  EvalTruths truths;
   std::vector<CocoEvalDetection> detections;
 };
 
@@ -72,7 +72,7 @@ RandomSet random_set(unsigned seed, int images, int classes, int detections) {
                                       .crowd = random() % 10 == 0});
   }
   for (int i = 0; i < detections; ++i) {
-    const CocoEvalTruth& t = set.truths.annotations[random() % set.truths.annotations.size()];
+    const EvalTruth& t = set.truths.annotations[random() % set.truths.annotations.size()];
     set.detections.push_back({.image_id = t.image_id,
                               .category_id = t.category_id,
                               .score = uniform(1),

@@ -18,7 +18,7 @@ nlohmann::json golden() {
 }
 
 CocoEvalResult evaluate_set(const test::CocoSet& set, CocoMetric metric) {
-  const CocoEvalTruths truths = parse_coco_truths(set.truths, metric);
+  const EvalTruths truths = parse_coco_truths(set.truths, metric);
   return evaluate_coco(truths, parse_coco_results(set.results, truths, metric), metric);
 }
 

@@ -41,7 +41,7 @@ TEST(CocoReader, ReadsAnnotationsInAnyOrderOfFields) {
                       "category_id": 3, "image_id": 7, "ignore": 1, "area": 12.25})"),
       kBbox);
   ASSERT_EQ(truths.annotations.size(), 1);
-  const CocoEvalTruth& t = truths.annotations[0];
+  const EvalTruth& t = truths.annotations[0];
   EXPECT_EQ(t.id, 5);
   EXPECT_EQ(t.image_id, 7);
   EXPECT_EQ(t.category_id, 3);
@@ -72,7 +72,7 @@ TEST(CocoReader, ReadsEveryKindOfSegmentation) {
                   mask_to_string({10, 20, {21, 4, 6, 4, 6, 4, 6, 4, 6, 4, 6, 4, 6, 4, 115}}) +
                   R"(", "size": [10, 20]}})"),
       kSegm);
-  for (const CocoEvalTruth& t : truths.annotations)
+  for (const EvalTruth& t : truths.annotations)
     EXPECT_EQ(mask_iou(t.mask, truths.annotations[0].mask), 1);
   EXPECT_EQ(mask_area(truths.annotations[0].mask), 28);
 }

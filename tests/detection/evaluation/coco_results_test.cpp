@@ -16,7 +16,7 @@ Detections some_detections() {
           .labels = Tensor::from<int64_t>({1, 0}, Shape{2})};
 }
 
-CocoEvalTruths some_truths() {
+EvalTruths some_truths() {
   return {.images = {{7, 50, 60}},
           .categories = {{18, "dog"}, {17, "cat"}},
           .annotations = {

@@ -7,7 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <kestrel/detection/evaluation/mask.h>
+#include <kestrel/detection/masks/rle_mask.h>
 
 namespace kestrel::test {
 namespace {

@@ -11,8 +11,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-CocoEvalTruth object(int64_t image, int64_t category, const std::array<double, 4>& box) {
-  CocoEvalTruth truth;
+EvalTruth object(int64_t image, int64_t category, const std::array<double, 4>& box) {
+  EvalTruth truth;
   truth.image_id = image;
   truth.category_id = category;
   truth.bbox = box;
@@ -30,14 +30,14 @@ CocoEvalDetection detection(int64_t image, int64_t category, double score,
 }
 
 // The category ids have gaps and are not in order of the list.
-CocoEvalTruths two_classes() {
-  CocoEvalTruths truths;
+EvalTruths two_classes() {
+  EvalTruths truths;
   truths.categories = {{20, "dog"}, {7, "cat"}};
   return truths;
 }
 
 TEST(ConfusionMatrix, EveryKindOfCell) {
-  CocoEvalTruths truths = two_classes();
+  EvalTruths truths = two_classes();
   truths.annotations = {object(1, 7, {0, 0, 10, 10}), object(1, 20, {100, 0, 10, 10}),
                         object(2, 20, {0, 0, 10, 10})};
   const std::vector<CocoEvalDetection> found = {
@@ -55,7 +55,7 @@ TEST(ConfusionMatrix, EveryKindOfCell) {
 }
 
 TEST(ConfusionMatrix, OverlapHasToBeMoreThanTheThreshold) {
-  CocoEvalTruths truths = two_classes();
+  EvalTruths truths = two_classes();
   truths.annotations = {object(1, 7, {0, 0, 100, 1})};
   const auto matched = [&](double width) {
     return confusion_matrix(truths, {detection(1, 7, 0.9, {0, 0, width, 1})}).at(0, 0);
@@ -65,7 +65,7 @@ TEST(ConfusionMatrix, OverlapHasToBeMoreThanTheThreshold) {
 }
 
 TEST(ConfusionMatrix, CrowdsAreNeitherRightNorWrong) {
-  CocoEvalTruths truths = two_classes();
+  EvalTruths truths = two_classes();
   truths.annotations = {object(1, 7, {0, 0, 100, 100})};
   truths.annotations[0].crowd = true;
   const ConfusionMatrix matrix = confusion_matrix(
@@ -86,7 +86,7 @@ TEST(ConfusionMatrix, SameAsUltralytics) {
   const auto classes = golden.at("classes").get<int64_t>();
   ASSERT_GE(golden.at("sets").size(), 4U);
   for (const Json& set : golden.at("sets")) {
-    CocoEvalTruths truths;
+    EvalTruths truths;
     for (int64_t k = 0; k < classes; ++k) truths.categories.push_back({k, std::to_string(k)});
     std::vector<CocoEvalDetection> found;
     int64_t id = 0;

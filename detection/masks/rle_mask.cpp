@@ -1,5 +1,5 @@
 // Built with -ffp-contract=off: a fused multiply-add would round unlike the reference.
-#include <kestrel/detection/evaluation/mask.h>
+#include <kestrel/detection/masks/rle_mask.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include <kestrel/detection/evaluation/mask.h>
+#include <kestrel/detection/masks/rle_mask.h>
 
 #include <chrono>
 #include <cmath>
@@ -10,7 +10,7 @@
 
 #include <kestrel/kernels/error.h>
 
-#include "../../support/error_of.h"
+#include "../support/error_of.h"
 
 namespace kestrel {
 namespace {

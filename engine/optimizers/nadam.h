@@ -1,0 +1,37 @@
+#pragma once
+
+#include <utility>
+
+#include <kestrel/engine/optimizers/optimizer.h>
+
+namespace kestrel {
+
+struct NAdamOptions {
+  double lr = 2e-3;
+  std::pair<double, double> betas = {0.9, 0.999};
+  double eps = 1e-8;
+  double weight_decay = 0;
+  double momentum_decay = 4e-3;
+  bool decoupled_weight_decay = false;  ///< As AdamW's, else as Adam's.
+  bool maximize = false;
+
+  template <class V>
+  void visit(V& v) {
+    v("lr", lr, "learning rate");
+    v("betas", betas, "how much of the means of gradients and of their squares is kept");
+    v("eps", eps, "keeps divisors from 0");
+    v("weight_decay", weight_decay,
+      "factor of the weights that is added to their gradients, or shrinks them");
+    v("momentum_decay", momentum_decay, "how soon the momentum reaches betas[0]");
+    v("decoupled_weight_decay", decoupled_weight_decay, "weight decay as AdamW's, else as Adam's");
+    v("maximize", maximize, "goes up instead of down");
+  }
+};
+
+/// Dozat 2016, as torch.optim.NAdam.
+class NAdam final : public RuleOptimizer {
+ public:
+  NAdam(const NAdamOptions& options, std::vector<ParamGroup> groups);
+};
+
+}  // namespace kestrel
