@@ -30,12 +30,6 @@ struct Errors {
   }
 };
 
-/// One of the lists of maps that a part of the model gives out.
-struct StageOutput {
-  std::string name;  ///< "neck", or "bbox_head.cls_scores".
-  std::vector<Variable> levels;
-};
-
 /// All that a model says of a batch, on the CPU.
 struct Answers {
   std::vector<StageOutput> stages;
