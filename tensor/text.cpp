@@ -141,7 +141,7 @@ class Converter {
   }
   Converter(const Converter&) = delete;
   Converter& operator=(const Converter&) = delete;
-  bool known() const { return handle_ != reinterpret_cast<iconv_t>(-1); }
+  bool known() const { return reinterpret_cast<intptr_t>(handle_) != -1; }
 
   /// Appends what can be converted; where it ends.
   size_t convert(std::string_view bytes, std::string& out) {

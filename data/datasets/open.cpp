@@ -174,7 +174,7 @@ std::optional<fs::path> find_yaml(const fs::path& folder) {
   const auto is_data = [](const fs::path& file) {
     return lower_case(file.stem().string()) == "data";
   };
-  std::ranges::stable_partition(files, is_data);
+  std::stable_partition(files.begin(), files.end(), is_data);
   std::vector<fs::path> found;
   for (const fs::path& file : files) {
     if (is_data(file) || is_yolo_yaml(file)) found.push_back(file);
@@ -225,7 +225,7 @@ void check_name(const fs::path& path) {
 
 DatasetOptions recognise(const fs::path& path, Split split) {
   check_name(path);
-  const DatasetOptions found = find(path, split);
+  DatasetOptions found = find(path, split);
   std::visit(
       [](const auto& o) {
         if constexpr (requires { o.ann_file; }) check_name(o.ann_file);
