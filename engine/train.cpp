@@ -118,7 +118,7 @@ std::string cost_text(const Runner& runner, double writing_seconds) {
 
 /// An evaluation without a single object gives -1 for every number, and no best weights.
 void warn_of_no_objects(const EvalTruths& truths) {
-  const auto counts = [](const CocoEvalTruth& truth) { return !truth.crowd; };
+  const auto counts = [](const EvalTruth& truth) { return !truth.crowd; };
   if (std::ranges::any_of(truths.annotations, counts)) return;
   warn(fmt::format(
       "the validation set ({} pictures) has no object{}: its AP is -1, which says "

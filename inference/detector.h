@@ -42,7 +42,9 @@ struct LoadOptions {
 /// Detector per thread.
 class Detector {
  public:
-  /// A file that Kestrel wrote: it says itself which model it is of. Throws ModelFileError.
+  /// A file that Kestrel wrote: it says itself which model it is of. Throws ModelFileError. On the
+  /// CPU weights are read where the file is mapped: replace it, do not overwrite it, while the
+  /// detector lives.
   static Detector load(const std::filesystem::path& weights, const LoadOptions& options = {});
   static Detector load(const std::filesystem::path& weights, Device device);
   /// A model built elsewhere, with the pre-processing that config's data.test.pipeline says.

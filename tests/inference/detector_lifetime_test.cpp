@@ -14,6 +14,7 @@
 #include <kestrel/inference/detector.h>
 #include <kestrel/inference/weights.h>
 #include <kestrel/registry/registry.h>
+#include <kestrel/tensor/allocator.h>
 #include <kestrel/tensor/random.h>
 
 namespace kestrel {
@@ -117,6 +118,66 @@ TEST_F(DetectorLifetime, EightThreadsFindWhatOneFinds) {
     }
   }
   EXPECT_GT(objects, 100U) << "a comparison of nothing";
+}
+
+/// A weights file of a RetinaNet-R18.
+class DetectorMemory : public testing::Test {
+ protected:
+  void SetUp() override {
+    Config config = Config::load(fs::path(KESTREL_SOURCE_DIR) /
+                                 "configs/retinanet/retinanet_r18_fpn_shapes.yaml");
+    config.apply_override("data.test.pipeline.1.img_scale=[512, 512]");
+    const auto model = build<BaseDetector>(config.at("model"));
+    Philox random(3);
+    model->init_weights(random);
+    for (const auto& [name, tensor] : model->state_dict()) weight_bytes_ += tensor.bytes();
+    write_model_file(file_, {model->state_dict(), config, {"a", "b", "c", "d", "e", "f"}});
+  }
+  void TearDown() override { fs::remove(file_); }
+
+  size_t weight_bytes_ = 0;
+  fs::path file_ =
+      fs::temp_directory_path() / ("kestrel_memory_" + std::to_string(getpid()) + ".safetensors");
+};
+
+TEST_F(DetectorMemory, HoldsTheFileAndTheMapsThatAreNeeded) {
+  release_cached_memory();
+  const size_t before = host_memory_stats().used;
+  Detector detector = Detector::load(file_);
+  EXPECT_LT(host_memory_stats().used - before, weight_bytes_ / 10) << "weights were copied";
+  const Image image(512, 512);
+  reset_host_memory_peak();
+  detector.detect(image);
+  EXPECT_LT(host_memory_stats().used - before, weight_bytes_ / 10) << "folded weights are kept";
+  // At the largest maps, the second block: its input, which the result takes the place of, and the
+  // map between; of 128 x 128 x 64 floats each.
+  constexpr size_t kMap = size_t{128} * 128 * 64 * 4;
+  EXPECT_LT(host_memory_stats().peak - before, 12 * kMap);
+  const size_t kept = host_memory_stats().cached;
+  detector.detect(image);
+  detector.detect(image);
+  EXPECT_EQ(host_memory_stats().cached, kept) << "more is kept with every image";
+  EXPECT_LT(kept, host_memory_stats().peak - before + 2 * kMap) << "freed maps do not join";
+}
+
+TEST_F(DetectorMemory, WeightsMayBeWrittenTo) {
+  Detector detector = Detector::load(file_);
+  const Image image(512, 512);
+  detector.detect(image);
+  for (auto& parameter : detector.model().parameters()) {
+    parameter.data().copy_from(Tensor::full(parameter.shape(), 0.25));
+  }
+  detector.model().state_changed();
+  detector.detect(image);
+  for (const auto& parameter : detector.model().parameters()) {
+    ASSERT_EQ(parameter.data().data<float>()[0], 0.25F);
+    ASSERT_EQ(parameter.data().data<float>()[parameter.numel() - 1], 0.25F);
+  }
+  for (const auto& [name, tensor] : read_model_file(file_).weights) {
+    if (name == "backbone.conv1.weight") {
+      EXPECT_NE(tensor.data<float>()[0], 0.25F);
+    }
+  }
 }
 
 }  // namespace

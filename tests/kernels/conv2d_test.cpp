@@ -90,6 +90,37 @@ TEST(Conv2d, ThreadsDoNotChangeABit) {
   set_num_threads(before);
 }
 
+TEST(Conv2d, WeightScaleMultipliesTheWeights) {
+  for (Case c : {Case{"pointwise", 1, 9, 10, 24, 40, 1, 1},
+                 {"three", 1, 16, 17, 20, 36, 3, 3},
+                 {"stem", 1, 20, 21, 3, 16, 7, 7, {.stride_h = 2, .stride_w = 2}},
+                 {"groups", 1, 9, 11, 16, 32, 3, 3, {.groups = 2}},
+                 {"odd_groups", 1, 9, 11, 15, 21, 3, 3, {.groups = 3}}}) {
+    SCOPED_TRACE(c.name);
+    auto input = random_data<float>(c.input(), 1), weight = random_data<float>(c.weight(), 2);
+    const auto scale = random_data<float>({c.outputs}, 3);
+    auto scaled = weight;
+    const int64_t depth = weight.shape.numel() / c.outputs;
+    for (size_t i = 0; i < scaled.values.size(); ++i) {
+      scaled.values[i] *= scale.values[i / static_cast<size_t>(depth)];
+    }
+    Data<float> output(c.output());
+    c.params.weight_scale = scale.values.data();
+    cpu::conv2d_forward(input.view(), weight.view(), {}, {}, output.view(), c.params);
+    const Data<float> none;
+    EXPECT_LE(relative_error(output, forward_reference(c, input, scaled, none, none)),
+              tolerance<float>());
+  }
+  Case depthwise{"depthwise", 1, 5, 5, 8, 8, 3, 3, {.groups = 8}};
+  auto input = random_data<float>(depthwise.input(), 1);
+  auto weight = random_data<float>(depthwise.weight(), 2);
+  Data<float> output(depthwise.output());
+  depthwise.params.weight_scale = weight.values.data();
+  EXPECT_THROW(
+      cpu::conv2d_forward(input.view(), weight.view(), {}, {}, output.view(), depthwise.params),
+      Error);
+}
+
 TEST(Conv2d, WeightKeysAreCachedAndForgotten) {
   for (const int64_t kernel : {1, 3, 5}) {
     Case c{"keys", 1,      20,
