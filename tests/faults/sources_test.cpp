@@ -35,7 +35,10 @@ class Sources : public ::testing::Test {
     const ShapesDataset shapes(
         {.split = "val", .num_images = 3, .image_size = 64, .min_size = 12, .max_size = 40});
     write_coco(shapes, folder_ / "data", "val2017");
-    write_coco(shapes, folder_ / "data", "train2017");
+    write_coco(
+        ShapesDataset(
+            {.split = "train", .num_images = 3, .image_size = 64, .min_size = 12, .max_size = 40}),
+        folder_ / "data", "train2017");
     fs::create_directories(folder_ / "pics/deeper");
     for (int i = 0; i < 3; ++i) {
       const std::string name = std::to_string(i) + (i == 2 ? ".png" : ".jpg");
@@ -217,22 +220,29 @@ TEST_F(Sources, ASaveThatCannotSucceedIsFoundBeforeTraining) {
   EXPECT_TRUE(contains(limited.errors, "(ulimit -f)")) << limited.errors;
 }
 
-// A folder's name in Latin-1, as old disks have them.
-TEST_F(Sources, NamesThatAreNotUtf8AreSavedAndResumed) {
+// A folder's name in Latin-1, as old disks have them: a run in it, resumed from elsewhere.
+TEST_F(Sources, FoldersWhoseNameIsNotUtf8HoldRuns) {
   const std::string odd = "caf\xE9";
   fs::create_directories(folder_ / odd);
-  fs::rename(folder_ / "data", folder_ / odd / "data");
-  const std::string data = odd + "/data";
-  const Finished first = run({KESTREL_TRAIN_RETINANET, "--data", data, "--config", "tiny.yaml",
-                              "--out", "odd", "--max-iters", "1", "--epochs", "2"},
-                             folder_);
+  fs::copy_file(folder_ / "tiny.yaml", folder_ / odd / "tiny.yaml");
+  const Finished first = run({KESTREL_CLI, "train", "tiny.yaml", "--out", odd, "--max-iters", "1",
+                              "--set", "runner.max_epochs=2"},
+                             folder_ / odd);
   ASSERT_EQ(first.code, 0) << first.errors;
-  EXPECT_TRUE(fs::exists(folder_ / "odd/weights/last.safetensors"));
-  const Finished resumed = run({KESTREL_TRAIN_RETINANET, "--resume", "odd"}, folder_);
+  const std::string out = odd + "/" + odd;
+  EXPECT_TRUE(fs::exists(folder_ / out / "weights/last.safetensors"));
+  const Finished resumed = kestrel({"train", "--resume", out});
   EXPECT_EQ(resumed.code, 0) << resumed.errors;
-  const Finished tested = kestrel(
-      {"test", "--weights", "odd/weights/last.safetensors", "--data", data, "--split", "val"});
-  EXPECT_EQ(tested.code, 0) << tested.errors;
+  EXPECT_TRUE(contains(resumed.output, "where the run began")) << resumed.output;
+  const Finished found = kestrel(
+      {"detect", "--weights", out + "/weights/last.safetensors", "pics", "--out", odd + "/found"});
+  EXPECT_EQ(found.code, 0) << found.errors;
+  // Of data, which the weights' file has to name, it is said before the first step.
+  fs::rename(folder_ / "data", folder_ / odd / "data");
+  const Finished data =
+      run({KESTREL_TRAIN_RETINANET, "--data", odd + "/data", "--out", "x"}, folder_);
+  EXPECT_EQ(data.code, 3);
+  EXPECT_TRUE(contains(data.errors, "is not UTF-8")) << data.errors;
 }
 
 TEST_F(Sources, ARunGoesOnFromAnotherFolder) {
