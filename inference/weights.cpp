@@ -179,8 +179,7 @@ StateDict import_tensors(const StateDict& tensors, const std::string& file) {
     const std::string ours =
         name.substr(0, wrapper) + kestrel_name(std::string_view(name).substr(wrapper));
     if (!names.insert(ours).second) {
-      fail<ModelFileError>("[weights] ", file, ": has '", ours, "' twice, once as '", name,
-                           "'");
+      fail<ModelFileError>("[weights] ", file, ": has '", ours, "' twice, once as '", name, "'");
     }
     weights.emplace_back(ours, tensor.dims() == 4 ? to_channels_last(tensor) : tensor);
   }

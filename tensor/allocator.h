@@ -15,9 +15,9 @@ struct MemoryStats {
 /// training loop asks the system for memory in its first iterations only: small ones by size class
 /// (steps of an eighth of a power of two), those of a MiB and more in a HostArena, which splits and
 /// joins them, on huge pages where the system has them. Thread-safe. Throws OutOfMemoryError, after
-/// the cache has been given back; it says what was asked for and what the largest tensors are. Large
-/// blocks are refused where available_host_memory() is less: Linux would promise them, and end the
-/// process later.
+/// the cache has been given back; it says what was asked for and what the largest tensors are.
+/// Large blocks are refused where available_host_memory() is less: Linux would promise them, and
+/// end the process later.
 void* allocate_host(size_t bytes);
 void free_host(void* memory, size_t bytes) noexcept;
 

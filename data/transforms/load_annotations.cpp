@@ -11,8 +11,9 @@ namespace kestrel {
 namespace {
 
 const Registration<Transform, LoadAnnotations, LoadAnnotationsOptions> kLoadAnnotations{
-    "LoadAnnotations"};
-const Registration<Transform, SegRescale, SegRescaleOptions> kSegRescale{"SegRescale"};
+    "LoadAnnotations", "reads masks and maps of classes; boxes the data set has"};
+const Registration<Transform, SegRescale, SegRescaleOptions> kSegRescale{
+    "SegRescale", "makes the map of classes smaller"};
 
 SemanticMap read_semantic(const Sample& sample) {
   if (sample.semantic_file.empty()) {

@@ -6,18 +6,18 @@ namespace kestrel {
 
 /// MMDetection's keys.
 struct LoadAnnotationsOptions {
-  bool with_bbox = true, with_label = true;  ///< Boxes and labels are always there.
-  bool with_mask = false;  ///< Masks of the objects; the data set has to have them.
-  bool with_seg = false;   ///< The map of classes; the data set has to have seg_prefix.
-  bool poly2mask = true;   ///< Polygons become pixels at once, not when somebody asks for pixels.
+  bool with_bbox = true, with_label = true;
+  bool with_mask = false;
+  bool with_seg = false;
+  bool poly2mask = true;
 
   template <class V>
   void visit(V& v) {
-    v("with_bbox", with_bbox);
-    v("with_label", with_label);
-    v("with_mask", with_mask);
-    v("with_seg", with_seg);
-    v("poly2mask", poly2mask);
+    v("with_bbox", with_bbox, "boxes; they are always there");
+    v("with_label", with_label, "labels; they are always there");
+    v("with_mask", with_mask, "masks of the objects; the data set has to have them");
+    v("with_seg", with_seg, "the map of classes; the data set has to have seg_prefix");
+    v("poly2mask", poly2mask, "polygons become pixels at once, not when somebody asks for pixels");
   }
 };
 
@@ -41,7 +41,7 @@ struct SegRescaleOptions {
 
   template <class V>
   void visit(V& v) {
-    v("scale_factor", scale_factor);
+    v("scale_factor", scale_factor, "size of the map beside the image");
   }
 };
 

@@ -8,7 +8,8 @@
 namespace kestrel {
 namespace {
 
-const EvaluatorRegistration<CocoEvaluator, CocoEvaluatorOptions> kCocoEvaluator{"CocoEvaluator"};
+const EvaluatorRegistration<CocoEvaluator, CocoEvaluatorOptions> kCocoEvaluator{
+    "CocoEvaluator", "COCO's numbers of boxes, masks and proposals"};
 
 constexpr const char* kProposal = "proposal";
 

@@ -12,17 +12,15 @@ namespace kestrel {
 
 /// MMDetection's keys.
 struct CocoEvaluatorOptions {
-  /// "bbox", "segm" for masks, "proposal" for boxes without classes.
   OneOrMore<std::string> metric = {{"bbox"}};
-  bool classwise = false;  ///< A number for each class too, by its name: "ap/person".
-  /// Boxes per image that proposals are evaluated with.
+  bool classwise = false;
   std::array<int64_t, 3> proposal_nums = {100, 300, 1000};
 
   template <class V>
   void visit(V& v) {
-    v("metric", metric);
-    v("classwise", classwise);
-    v("proposal_nums", proposal_nums);
+    v("metric", metric, "bbox; segm for masks; proposal for boxes without classes");
+    v("classwise", classwise, "a number for each class too, by its name: ap/person");
+    v("proposal_nums", proposal_nums, "boxes per image that proposals are evaluated with");
   }
 };
 

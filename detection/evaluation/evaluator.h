@@ -37,9 +37,12 @@ struct EvalReport {
 /// Knows a metric: compares detections with what was annotated. Constructed from its options and
 /// the annotations, which have to outlive it:
 ///
-///   const EvaluatorRegistration<CocoEvaluator, CocoEvaluatorOptions> kCoco{"CocoEvaluator"};
+///   const EvaluatorRegistration<CocoEvaluator, CocoEvaluatorOptions> kCoco{"CocoEvaluator",
+///   "..."};
 class Evaluator {
  public:
+  static constexpr const char* kKind = "evaluator";
+
   virtual ~Evaluator() = default;
   /// An image that is not there has no detections. Throws DataError for one that is not among the
   /// annotated images, and for a label without a category.

@@ -15,7 +15,8 @@
 namespace kestrel {
 namespace {
 
-const EvaluatorRegistration<VocEvaluator, VocEvaluatorOptions> kVocEvaluator{"VocEvaluator"};
+const EvaluatorRegistration<VocEvaluator, VocEvaluatorOptions> kVocEvaluator{
+    "VocEvaluator", "Pascal VOC's mean average precision"};
 
 struct VocObject {
   Box box;

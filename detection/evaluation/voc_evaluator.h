@@ -21,17 +21,17 @@ constexpr auto enum_names(VocMode) {
 }
 
 struct VocEvaluatorOptions {
-  OneOrMore<std::string> metric = {{"mAP"}};  ///< Nothing else.
-  OneOrMore<double> iou_thr = {{0.5}};        ///< A detection has to overlap an object by as much.
+  OneOrMore<std::string> metric = {{"mAP"}};
+  OneOrMore<double> iou_thr = {{0.5}};
   VocMode mode = VocMode::Area;
-  bool legacy_coordinates = true;  ///< Pixels have a width: sides are x2 - x1 + 1.
+  bool legacy_coordinates = true;
 
   template <class V>
   void visit(V& v) {
-    v("metric", metric);
-    v("iou_thr", iou_thr);
-    v("mode", mode);
-    v("legacy_coordinates", legacy_coordinates);
+    v("metric", metric, "mAP, nothing else");
+    v("iou_thr", iou_thr, "a detection has to overlap an object by as much");
+    v("mode", mode, "the area below the curve, or the mean of 11 points as in VOC2007");
+    v("legacy_coordinates", legacy_coordinates, "pixels have a width: sides are x2 - x1 + 1");
   }
 };
 

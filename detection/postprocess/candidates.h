@@ -15,9 +15,9 @@ struct NmsOptions {
 
   template <class V>
   void visit(V& v) {
-    v("type", type);
-    v("iou_threshold", iou_threshold);
-    v("class_agnostic", class_agnostic);
+    v("type", type, "nms");
+    v("iou_threshold", iou_threshold, "a box that overlaps a better one by more goes");
+    v("class_agnostic", class_agnostic, "boxes of other classes count, too");
   }
 };
 

@@ -4,11 +4,11 @@
 #include <memory>
 #include <vector>
 
+#include <kestrel/kernels/binary.h>
 #include <kestrel/kernels/channels.h>
 #include <kestrel/kernels/common/deform_conv2d.h>
 #include <kestrel/kernels/conv2d.h>
 #include <kestrel/kernels/copy.h>
-#include <kestrel/kernels/binary.h>
 #include <kestrel/kernels/parallel.h>
 
 namespace kestrel::cpu {

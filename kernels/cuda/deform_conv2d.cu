@@ -1,5 +1,6 @@
 #include <kestrel/kernels/deform_conv2d.h>
 
+#include <kestrel/kernels/binary.h>
 #include <kestrel/kernels/channels.h>
 #include <kestrel/kernels/common/deform_conv2d.h>
 #include <kestrel/kernels/conv2d.h>
@@ -10,7 +11,6 @@
 #include <kestrel/kernels/cuda/scratch.h>
 #include <kestrel/kernels/cuda/segments.h>
 #include <kestrel/kernels/cuda/sort.h>
-#include <kestrel/kernels/binary.h>
 
 // The input's gradient is a scatter: any sample may add to any pixel. Here it is a gather: every
 // corner of a sample contributes to one pixel; the contributions of a chunk are sorted by pixel,
@@ -278,8 +278,7 @@ void backward(const DeformSampling<T>& sampling, ConstView weight, ConstView gra
       chunk.sample_columns();
       conv2d_backward_weights(chunk.columns(), grad, one_tap(g, grad_weight_part), {}, product,
                               stream);
-      binary_forward(BinaryOp::Add, gradients.weight, grad_weight_part, gradients.weight,
-                     stream);
+      binary_forward(BinaryOp::Add, gradients.weight, grad_weight_part, gradients.weight, stream);
     }
     if (!grad_input && !grad_offset && !grad_mask) return;
     conv2d_backward_data(grad, one_tap(g, weight), chunk.columns(), product, stream);
