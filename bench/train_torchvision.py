@@ -7,7 +7,7 @@ head, optionally with GroupNorm; 3 scales x 3 ratios of anchors per level; SGD o
 cosine.
 
 Example (the recipe of configs/retinanet/retinanet_r18_fpn_bccd.yaml):
-  bench/train_torchvision.py --data /work/shared/data/bccd --out /tmp/tv_bccd
+  bench/train_torchvision.py --data BCCD --out /tmp/tv_bccd
 
 Writes to --out: results.csv (one row per epoch), summary.json (recipe, versions, the twelve COCO numbers, AP50 per
 class), and with --save-weights initial.safetensors and final.safetensors under torchvision's names.

@@ -7,6 +7,7 @@ foreach(layer IN ITEMS kernels tensor autograd layers registry detection data in
   # kernels/<op>.h and kernels/common are the contract; the other folders below are how it is kept.
   install(DIRECTORY ${layer} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/kestrel
     FILES_MATCHING PATTERN "*.h"
+    PATTERN "*-inl.h" EXCLUDE
     REGEX "/kernels/(cpu|cuda|sim|stub)$" EXCLUDE)
 endforeach()
 

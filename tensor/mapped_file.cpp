@@ -84,7 +84,9 @@ void forget_mapped_pages(const void* memory, size_t bytes) {
   for (const uint64_t flag : flags) {
     if ((flag & (kPresent | kSwapped)) != 0 && (flag & kOfFile) == 0) return;
   }
-  ::madvise(reinterpret_cast<void*>(first * page), (last - first) * page, MADV_DONTNEED);
+  std::byte* start =
+      const_cast<std::byte*>(begin) + (first * page - reinterpret_cast<uintptr_t>(memory));
+  ::madvise(start, (last - first) * page, MADV_DONTNEED);
 }
 
 }  // namespace kestrel

@@ -54,7 +54,8 @@ std::map<std::string, Owner> owners_of(Module& model) {
   for (const auto& [name, module] : model.named_modules()) {
     Owner& owner = owners[name];
     if (dynamic_cast<const DeformConv2d*>(module) ||
-        dynamic_cast<const ModulatedDeformConv2d*>(module)) {
+        dynamic_cast<const ModulatedDeformConv2d*>(module) ||
+        dynamic_cast<const DeformConvPack*>(module)) {
       deformable.insert(name);
     }
     owner.norm = dynamic_cast<const Norm*>(module) != nullptr;

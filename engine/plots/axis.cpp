@@ -18,7 +18,7 @@ double round_step(double range, int64_t max_ticks) {
   return 10 * power;
 }
 
-Axis with_step(double low, double high, int64_t max_ticks, bool integers) {
+PlotAxis with_step(double low, double high, int64_t max_ticks, bool integers) {
   if (!std::isfinite(low) || !std::isfinite(high)) {
     low = 0;
     high = 1;
@@ -29,7 +29,7 @@ Axis with_step(double low, double high, int64_t max_ticks, bool integers) {
   return {.low = low, .high = high, .step = integers ? std::max(1.0, step) : step, .ticks = {}};
 }
 
-void set_ticks(Axis& axis) {
+void set_ticks(PlotAxis& axis) {
   const double first = std::ceil(axis.low / axis.step - 1e-9);
   for (double i = first; i * axis.step <= axis.high + 1e-9 * axis.step; ++i) {
     axis.ticks.push_back(i * axis.step);
@@ -38,28 +38,28 @@ void set_ticks(Axis& axis) {
 
 }  // namespace
 
-std::string Axis::text(double tick) const {
+std::string PlotAxis::text(double tick) const {
   if (std::abs(tick) < 1e-9 * step) return "0";
   if (step >= 1000) return fmt::format("{:g}k", tick / 1000);
   const int digits = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
   return digits > 4 ? fmt::format("{:g}", tick) : fmt::format("{:.{}f}", tick, digits);
 }
 
-Axis exact_axis(double low, double high, int64_t max_ticks, bool integers) {
-  Axis axis = with_step(low, high, max_ticks, integers);
+PlotAxis exact_axis(double low, double high, int64_t max_ticks, bool integers) {
+  PlotAxis axis = with_step(low, high, max_ticks, integers);
   set_ticks(axis);
   return axis;
 }
 
-Axis widened_axis(double low, double high, int64_t max_ticks, bool integers) {
-  Axis axis = with_step(low, high, max_ticks, integers);
+PlotAxis widened_axis(double low, double high, int64_t max_ticks, bool integers) {
+  PlotAxis axis = with_step(low, high, max_ticks, integers);
   axis.low = axis.step * std::floor(axis.low / axis.step + 1e-9);
   axis.high = axis.step * std::ceil(axis.high / axis.step - 1e-9);
   set_ticks(axis);
   return axis;
 }
 
-Axis value_axis(std::span<const double> values, int64_t max_ticks) {
+PlotAxis value_axis(std::span<const double> values, int64_t max_ticks) {
   std::vector<double> sorted;
   std::ranges::copy_if(values, std::back_inserter(sorted),
                        [](double v) { return std::isfinite(v); });

@@ -88,8 +88,8 @@ void draw_classes(Canvas& canvas, const Rect& area, const Dataset& dataset,
   const Rect inner = inner_of(canvas, area, title, 60, room + 14);
   const auto most = static_cast<double>(
       statistics.per_class.empty() ? 0 : std::ranges::max(statistics.per_class));
-  const Axis y = widened_axis(0, std::max(1.0, most), 8, true);
-  draw_axes(canvas, inner, Axis{}, y, "", "");
+  const PlotAxis y = widened_axis(0, std::max(1.0, most), 8, true);
+  draw_axes(canvas, inner, PlotAxis{}, y, "", "");
   for (size_t i = 0; i < shown.size(); ++i) {
     const int64_t count = statistics.per_class[shown[i]];
     const double width = std::min(step * 0.8, 90.0);
@@ -110,8 +110,8 @@ void draw_centres(Canvas& canvas, const Rect& area, const Statistics& statistics
     };
     ++counts[static_cast<size_t>(cell(object.y) * kCells + cell(object.x))];
   }
-  const Axis x = exact_axis(0, 1, 5);
-  const Axis downward{.low = 1, .high = 0, .step = x.step, .ticks = x.ticks};
+  const PlotAxis x = exact_axis(0, 1, 5);
+  const PlotAxis downward{.low = 1, .high = 0, .step = x.step, .ticks = x.ticks};
   draw_axes(canvas, inner, x, downward, "x / image width", "y / image height");
   const double most = std::max(1.0, std::ranges::max(counts));
   const double width = inner.width / kCells, height = inner.height / kCells;
@@ -128,7 +128,7 @@ void draw_centres(Canvas& canvas, const Rect& area, const Statistics& statistics
 
 void draw_sizes(Canvas& canvas, const Rect& area, const Statistics& statistics) {
   const Rect inner = inner_of(canvas, area, "Width and height of objects", 70, 50);
-  const Axis axis = exact_axis(0, 1, 5);
+  const PlotAxis axis = exact_axis(0, 1, 5);
   draw_axes(canvas, inner, axis, axis, "width / image width", "height / image height");
   const size_t every = statistics.objects.size() / kMaxDots + 1;
   const double alpha =
@@ -157,8 +157,8 @@ void draw_pixels(Canvas& canvas, const Rect& area, const Statistics& statistics)
     return inner.x + inner.width * (std::log2(side) - 1) / kOctaves;
   };
   const auto most = static_cast<double>(std::max<int64_t>(1, std::ranges::max(counts)));
-  const Axis y = widened_axis(0, most * 1.12, 7, true);
-  draw_axes(canvas, inner, Axis{}, y, "root of the area in pixels", "objects");
+  const PlotAxis y = widened_axis(0, most * 1.12, 7, true);
+  draw_axes(canvas, inner, PlotAxis{}, y, "root of the area in pixels", "objects");
   for (int i = 0; i < kBars; ++i) {
     const double height =
         inner.height * y.place(static_cast<double>(counts[static_cast<size_t>(i)]));

@@ -71,7 +71,7 @@ void place_legend(Canvas& canvas, Rect& inner, const LineChart& chart) {
 
 /// The lines between gaps, in pixels.
 std::vector<std::vector<std::array<double, 2>>> pieces(const Series& series, const Rect& inner,
-                                                       const Axis& x, const Axis& y) {
+                                                       const PlotAxis& x, const PlotAxis& y) {
   std::vector<std::vector<std::array<double, 2>>> result(1);
   for (size_t i = 0; i < std::min(series.x.size(), series.y.size()); ++i) {
     if (!std::isfinite(series.y[i]) || !std::isfinite(series.x[i])) {
@@ -84,7 +84,7 @@ std::vector<std::vector<std::array<double, 2>>> pieces(const Series& series, con
   return result;
 }
 
-Axis x_axis_of(const LineChart& chart, int64_t max_ticks) {
+PlotAxis x_axis_of(const LineChart& chart, int64_t max_ticks) {
   double low = INFINITY, high = -INFINITY;
   for (const Series& series : chart.series) {
     for (const double x : series.x) {
@@ -95,7 +95,7 @@ Axis x_axis_of(const LineChart& chart, int64_t max_ticks) {
   return exact_axis(low, high, max_ticks);
 }
 
-Axis y_axis_of(const LineChart& chart, int64_t max_ticks) {
+PlotAxis y_axis_of(const LineChart& chart, int64_t max_ticks) {
   std::vector<double> values;
   for (const Series& series : chart.series) {
     values.insert(values.end(), series.y.begin(), series.y.end());
@@ -105,7 +105,7 @@ Axis y_axis_of(const LineChart& chart, int64_t max_ticks) {
 
 }  // namespace
 
-void draw_axes(Canvas& canvas, const Rect& inner, const Axis& x, const Axis& y,
+void draw_axes(Canvas& canvas, const Rect& inner, const PlotAxis& x, const PlotAxis& y,
                const std::string& x_label, const std::string& y_label) {
   double widest = 0;
   for (const double tick : y.ticks) {
@@ -144,8 +144,8 @@ void draw_line_chart(Canvas& canvas, const Rect& area, const LineChart& chart) {
 
   const auto x_ticks = static_cast<int64_t>(inner.width / 55);
   const auto y_ticks = static_cast<int64_t>(inner.height / 36);
-  const Axis x = chart.x_axis ? *chart.x_axis : x_axis_of(chart, x_ticks);
-  const Axis y = chart.y_axis ? *chart.y_axis : y_axis_of(chart, y_ticks);
+  const PlotAxis x = chart.x_axis ? *chart.x_axis : x_axis_of(chart, x_ticks);
+  const PlotAxis y = chart.y_axis ? *chart.y_axis : y_axis_of(chart, y_ticks);
   draw_axes(canvas, inner, x, y, chart.x_label, chart.y_label);
 
   bool empty = true;

@@ -26,8 +26,8 @@ struct LineChart {
   std::string x_label{};
   std::string y_label{};
   std::vector<Series> series{};
-  std::optional<Axis> x_axis{};  ///< By default from the first x to the last.
-  std::optional<Axis> y_axis{};  ///< By default value_axis of what is drawn.
+  std::optional<PlotAxis> x_axis{};  ///< By default from the first x to the last.
+  std::optional<PlotAxis> y_axis{};  ///< By default value_axis of what is drawn.
 };
 
 /// Draws a chart into a part of a picture, with its title, axes, grid and a legend, which stands
@@ -36,7 +36,7 @@ struct LineChart {
 void draw_line_chart(Canvas& canvas, const Rect& area, const LineChart& chart);
 
 /// Grid, ticks and labels of a chart around its inner rectangle.
-void draw_axes(Canvas& canvas, const Rect& inner, const Axis& x, const Axis& y,
+void draw_axes(Canvas& canvas, const Rect& inner, const PlotAxis& x, const PlotAxis& y,
                const std::string& x_label, const std::string& y_label);
 
 }  // namespace kestrel

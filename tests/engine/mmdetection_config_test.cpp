@@ -124,7 +124,10 @@ fp16 = dict(loss_scale=512.)
 class MMDetectionConfig : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() / "kestrel_mmdetection_config";
+    // Tests run beside each other.
+    folder_ =
+        fs::temp_directory_path() /
+        (std::string("kestrel_") + testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(folder_);
     fs::create_directories(folder_);
   }

@@ -49,20 +49,20 @@ int64_t count_colour(const Image& image, const Colour& colour) {
 }
 
 TEST(Plots, TicksAreRound) {
-  const Axis share = exact_axis(0, 1, 10);
+  const PlotAxis share = exact_axis(0, 1, 10);
   ASSERT_EQ(share.ticks.size(), 11U);
   EXPECT_EQ(share.text(share.ticks[3]), "0.3");
   EXPECT_EQ(share.text(0), "0");
-  const Axis loss = widened_axis(0, 1.37, 5);
+  const PlotAxis loss = widened_axis(0, 1.37, 5);
   EXPECT_EQ(loss.high, 1.5);
   EXPECT_EQ(loss.text(loss.ticks.back()), "1.5");
   EXPECT_EQ(widened_axis(0, 3, 8, true).ticks.size(), 4U) << "no half objects";
-  const Axis many = widened_axis(0, 36000, 8);
+  const PlotAxis many = widened_axis(0, 36000, 8);
   EXPECT_EQ(many.text(many.ticks.back()), "40k");
-  const Axis rates = widened_axis(0, 3.2e-5, 4);
+  const PlotAxis rates = widened_axis(0, 3.2e-5, 4);
   EXPECT_EQ(rates.text(rates.ticks[1]), "1e-05");
   for (const auto& [low, high] : {std::pair{5.0, 5.0}, {kNaN, 1.0}, {0.0, double{INFINITY}}}) {
-    const Axis axis = exact_axis(low, high, 5);
+    const PlotAxis axis = exact_axis(low, high, 5);
     EXPECT_GT(axis.high, axis.low);
     EXPECT_LE(axis.ticks.size(), 7U);
   }

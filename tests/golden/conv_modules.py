@@ -129,7 +129,8 @@ def main():
     }.items():
         add(name, "ContextBlock", config, ContextBlock(**config), normal(2, 8, 5, 6), True)
     for position in ("after_conv1", "after_conv2", "after_conv3"):
-        block = dict(type="ContextBlock", ratio=0.5)
+        # Four channels behind the norm: of two, a layer norm makes +-1, and nearly no gradient comes through.
+        block = dict(type="ContextBlock", ratio=1.0)
         plugins = [dict(cfg=block, position=position)]
         if position == "after_conv2":
             plugins += [dict(cfg=dict(block, pooling_type="avg", postfix="_two"), position=position)]

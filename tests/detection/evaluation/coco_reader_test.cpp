@@ -107,8 +107,8 @@ TEST(CocoReader, BrokenAnnotationsAreNamed) {
   EXPECT_EQ(truth_error(R"({"images": []})"), "[coco] gt.json: has no categories");
   EXPECT_EQ(truth_error(R"({"images": 3, "categories": []})"),
             "[coco] gt.json: images must be a list, got 3");
-  EXPECT_EQ(truth_error(R"({"images": [{"id": "a.jpg"}], "categories": []})"),
-            "[coco] gt.json: images[0]: id must be an integer, got \"a.jpg\"");
+  EXPECT_EQ(truth_error(R"({"images": [{"id": 1.5}], "categories": []})"),
+            "[coco] gt.json: images[0]: id must be an integer, got 1.5");
   EXPECT_EQ(truth_error(R"({"images": [{}], "categories": []})"),
             "[coco] gt.json: images[0]: has no id");
   EXPECT_EQ(annotation_error("17"), "[coco] gt.json: annotations[0]: must be an object, got 17");
