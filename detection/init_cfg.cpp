@@ -227,7 +227,10 @@ void check_layers(const Config& node, const Rule& rule) {
   for (const std::string& name : rule.options.layer.values) {
     if (std::ranges::find(known, name) != known.end()) continue;
     std::string list;
-    for (const std::string& other : known) list += (list.empty() ? "" : ", ") + other;
+    for (const std::string& other : known) {
+      if (!list.empty()) list += ", ";
+      list += other;
+    }
     node.at("layer").fail("'" + name + "' is no class of layers; there are " + list);
   }
 }
@@ -274,10 +277,11 @@ bool init_by_config(Module& module, const Config& init_cfg, Philox& random) {
   }
   for (const Config& node : maps_of(init_cfg)) {
     const Rule rule = rule_of(node);
-    for (auto& [name, layer] : module.named_modules()) {
+    for (const auto& named : module.named_modules()) {
+      Module& layer = *named.second;
       const auto& classes = rule.options.layer.values;
-      if (std::ranges::any_of(classes, [&](const auto& c) { return is_class(*layer, c); })) {
-        set_weights(*layer, rule, random);
+      if (std::ranges::any_of(classes, [&](const auto& c) { return is_class(layer, c); })) {
+        set_weights(layer, rule, random);
       }
     }
     if (rule.options.override_rules.is_null()) continue;

@@ -25,10 +25,11 @@ ConvWs2d::ConvWs2d(const ConvWsOptions& ws, const Conv2dOptions& o)
 Variable ConvWs2d::forward(const Variable& x, const ConvEpilogue& epilogue) {
   using namespace autograd;
   return observed(*this, x, [&] {
-    const auto per_output = static_cast<double>(weight.numel() / options_.out_channels);
+    const int64_t per_output = weight.numel() / options_.out_channels;
     const std::vector<int> taps{1, 2, 3};
     const Variable centred = weight - mean(weight, taps, true);
-    const Variable deviation = sqrt(sum(square(centred), taps, true) / (per_output - 1));
+    const Variable deviation =
+        sqrt(sum(square(centred), taps, true) / static_cast<double>(per_output - 1));
     const Conv2dParams params{.stride_h = options_.stride,
                               .stride_w = options_.stride,
                               .pad_h = options_.padding,

@@ -1,7 +1,9 @@
 #include <tiffio.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdarg>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -147,9 +149,11 @@ class TiffFile {
 
 bool is_tiff(Bytes bytes) {
   if (bytes.size() < 4) return false;
-  const auto starts = [&](const char* magic) { return std::memcmp(bytes.data(), magic, 4) == 0; };
-  // The last two are of files beyond 4 GB.
-  return starts("II*\0") || starts("MM\0*") || starts("II+\0") || starts("MM\0+");
+  // The order of bytes, and 42 in it; 43 for files beyond 4 GB.
+  constexpr std::array<std::array<uint8_t, 4>, 4> kMagic{
+      {{'I', 'I', 42, 0}, {'M', 'M', 0, 42}, {'I', 'I', 43, 0}, {'M', 'M', 0, 43}}};
+  return std::ranges::any_of(
+      kMagic, [&](const auto& magic) { return std::memcmp(bytes.data(), magic.data(), 4) == 0; });
 }
 
 ImageSize tiff_size(Bytes bytes, std::string_view name) {

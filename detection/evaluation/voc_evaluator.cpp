@@ -150,7 +150,8 @@ std::vector<VocClass> deal(const EvalTruths& truths,
   // Among objects that a detection overlaps alike, those that count come first.
   for (VocClass& of_class : classes) {
     for (auto& objects : of_class.objects) {
-      std::ranges::stable_partition(objects, [](const VocObject& o) { return !o.difficult; });
+      std::stable_partition(objects.begin(), objects.end(),
+                            [](const VocObject& o) { return !o.difficult; });
     }
   }
   for (const auto& [image_id, found] : detections) {
