@@ -226,12 +226,10 @@ void check_layers(const Config& node, const Rule& rule) {
       "_BatchNorm", "InstanceNorm2d",  "_ConvNd", "Conv1d",      "Conv3d",    "Embedding"};
   for (const std::string& name : rule.options.layer.values) {
     if (std::ranges::find(known, name) != known.end()) continue;
-    std::string list;
-    for (const std::string& other : known) {
-      if (!list.empty()) list += ", ";
-      list += other;
-    }
-    node.at("layer").fail("'" + name + "' is no class of layers; there are " + list);
+    std::string text = "'" + name + "' is no class of layers; there are ";
+    for (const std::string& other : known) text.append(other).append(", ");
+    text.resize(text.size() - 2);
+    node.at("layer").fail(text);
   }
 }
 
