@@ -20,7 +20,7 @@ namespace {
 double worst_difference(const Tensor& got, const Tensor& want) {
   if (got.shape() != want.shape()) return INFINITY;
   const Tensor host = got.to(Device::cpu());
-  double worst = 0, largest = 1e-2;  // a bias before a softmax has no gradient but rounding
+  double worst = 0, largest = 1e-3;
   for (int64_t i = 0; i < want.numel(); ++i) {
     const double expected = want.data<float>()[i];
     const double distance = std::abs(host.data<float>()[i] - expected);
@@ -63,7 +63,9 @@ TEST_P(ResNetPlugins, GiveMMDetectionsOutputsAndGradients) {
       const auto want = tensors.find("grad." + parameter);
       if (want == tensors.end()) continue;
       ASSERT_TRUE(variable.grad()) << parameter;
-      EXPECT_LE(worst_difference(variable.grad(), want->second), 1e-4) << parameter;
+      // A bias before a softmax changes nothing: its gradient is 0, and what is there is rounding.
+      const double limit = parameter.ends_with("conv_mask.bias") ? 1e-3 : 1e-4;
+      EXPECT_LE(worst_difference(variable.grad(), want->second), limit) << parameter;
       ++compared;
     }
   }
