@@ -62,7 +62,9 @@ DeviceMemory::DeviceMemory() : total_(total_from_environment()) {
   void* memory =
       mmap(nullptr, kReserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  base_ = next_ = reinterpret_cast<uintptr_t>(memory);
+  base_ = reinterpret_cast<uintptr_t>(memory);
+  // A page that nobody may touch comes before the first allocation, too.
+  next_ = base_ + page_size();
   key_ = pkey_alloc(0, PKEY_DISABLE_ACCESS);
   struct sigaction action {};
   action.sa_sigaction = on_segfault;
