@@ -272,7 +272,7 @@ EvalReport VocEvaluator::evaluate(const std::vector<ImageDetections>& detections
           classes, threshold, options_,
           {.least = static_cast<float>(least * least), .below = static_cast<float>(below * below)});
       add_table(truths_, some, report);
-      report.numbers.emplace_back(name + '/' + sides, some.mean);
+      report.numbers.emplace_back(fmt::format("{}/{}", name, sides), some.mean);
     }
     if (threshold == 0.5) add_curves(truths_, all, report);
   }

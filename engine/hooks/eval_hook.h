@@ -23,7 +23,7 @@ struct EvalOptions {
   Config evaluator = {};
   std::string save_best = "auto";
   /// Whether a "greater" or a "less" value of save_best is better; "": by its name.
-  std::string rule = "";
+  std::string rule;
 
   template <class V>
   void visit(V& v) {
