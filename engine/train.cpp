@@ -167,6 +167,7 @@ TrainSummary train(const Config& config, TrainOptions& options, RunLog& log) {
                                                : RunFolder::open(options.out, options.resume);
   options.out = folder.path();
   if (!options.resume) refuse_own_weights(config, options);
+  for (const std::string& note : options.notes) say(options, note);
   Run run = build_run(config, options);
   check_readable(*run.val.dataset);
   log.open(options.out / "train.log", options.resume);
