@@ -12,6 +12,7 @@
 #include <kestrel/engine/recipe/small_set_recipe.h>
 #include <kestrel/kernels/log.h>
 
+#include "data_options.h"
 #include "program.h"
 #include "run_options.h"
 
@@ -22,6 +23,7 @@ namespace fs = std::filesystem;
 
 struct Options {
   std::optional<std::string> data;
+  RecogniseOptions recognise;
   std::string config;
   std::optional<int64_t> depth;
   std::optional<int64_t> epochs;
@@ -51,12 +53,13 @@ void use_dataset(Config& config, const std::string& part, const DatasetOptions& 
 }
 
 /// What is wrong with the data set is told when it is opened for training.
-DataSurvey survey_quietly(const std::string& data) {
+DataSurvey survey_quietly(const std::string& data, const RecogniseOptions& recognise) {
   struct Silence {
     WarningSink previous = set_warning_sink({});
     ~Silence() { set_warning_sink(std::move(previous)); }
   } silence;
-  return survey(*open_dataset({.name_or_path = data, .split = Split::Train}));
+  return survey(
+      *open_dataset({.name_or_path = data, .split = Split::Train, .recognise = recognise}));
 }
 
 /// MMDetection trains its 1x schedule with 0.01 for 16 images; the rate goes with the batch.
@@ -70,11 +73,12 @@ bool is_generated(const Config& config) {
   return config.at("data").at("train").at("type") == Config("ShapesDataset");
 }
 
-void use_data(Config& config, const std::string& data, const DataSurvey& found) {
+void use_data(Config& config, const std::string& data, const RecogniseOptions& options,
+              const DataSurvey& found) {
   const fs::path folder = find_dataset(data);
-  use_dataset(config, "train", recognise(folder, Split::Train));
-  use_dataset(config, "val", recognise(folder, Split::Val));
-  use_dataset(config, "test", recognise(folder, Split::Test));
+  use_dataset(config, "train", recognise(folder, Split::Train, options));
+  use_dataset(config, "val", recognise(folder, Split::Val, options));
+  use_dataset(config, "test", recognise(folder, Split::Test, options));
   config.apply_override("model.bbox_head.num_classes=" + std::to_string(found.classes.size()));
 }
 
@@ -162,9 +166,12 @@ Config standard_config(const Options& o, Config config) {
 
 /// The config that the options make of a base: a recipe, or that of a run that goes on.
 Config make_config(Options& o, const std::optional<StoredRun>& stored) {
-  const std::string data = o.data.value_or("shapes");
+  // A COCO file that is named needs no directory.
+  const fs::path& named = o.recognise.annotations;
+  const std::string data =
+      o.data.value_or(named.empty() ? "shapes" : fs::absolute(named).parent_path().string());
   const bool own_data = data != "shapes";
-  const DataSurvey found = own_data ? survey_quietly(data) : DataSurvey{};
+  const DataSurvey found = own_data ? survey_quietly(data, o.recognise) : DataSurvey{};
   const bool by_recipe = !stored && o.config.empty();
   const bool small = by_recipe && own_data && found.images <= kSmallSet;
   Config config = small    ? small_set_config(o, found, o.run.notes)
@@ -173,7 +180,7 @@ Config make_config(Options& o, const std::optional<StoredRun>& stored) {
                       ? standard_config(o, Config::load(o.config))
                       : standard_config(o, load_recipe(own_data ? "retinanet_r50_fpn_1x_coco.yaml"
                                                                 : "retinanet_r18_fpn_shapes.yaml"));
-  if (own_data) use_data(config, data, found);
+  if (own_data) use_data(config, data, o.recognise, found);
   if (o.workers) set_value(config, "data.workers_per_gpu", *o.workers);
   if (!stored) train_from_scratch_if_needed(config, o.run.overrides);
   apply_run_options(config, o.run);
@@ -195,8 +202,9 @@ int main(int argc, char** argv) {
   Options o;
   app.add_option(
       "--data", o.data,
-      "shapes (generated), a directory in COCO, VOC or YOLO form, a YOLO data set's YAML, or "
-      "a name such as coco (data/coco, then $KESTREL_DATA/coco) [shapes]");
+      "shapes (generated), a directory in COCO, VOC, YOLO, LabelMe, CVAT or CSV form, a YOLO data "
+      "set's YAML, or a name such as coco (data/coco, then $KESTREL_DATA/coco) [shapes]");
+  apps::add_data_options(app, o.recognise);
   app.add_option(
          "--config", o.config,
          "config file to start from [chosen by the data: retinanet_r18_fpn_small, with what "

@@ -2,6 +2,9 @@
 
 #include <kestrel/data/build_dataset.h>
 #include <kestrel/data/datasets/coco.h>
+#include <kestrel/data/datasets/csv.h>
+#include <kestrel/data/datasets/cvat.h>
+#include <kestrel/data/datasets/labelme.h>
 #include <kestrel/data/datasets/shapes.h>
 #include <kestrel/data/datasets/voc.h>
 #include <kestrel/data/datasets/wrappers.h>
@@ -20,6 +23,13 @@ const Registration<Dataset, YoloDataset, YoloDatasetOptions> kYolo{
 const Registration<Dataset, ShapesDataset, ShapesDatasetOptions> kShapes{
     "ShapesDataset", "shapes that are generated"};
 
+const Registration<Dataset, LabelMeDataset, LabelMeDatasetOptions> kLabelMe{
+    "LabelMeDataset", "a JSON of LabelMe's for each picture"};
+const Registration<Dataset, CvatDataset, CvatDatasetOptions> kCvat{"CvatDataset",
+                                                                   "CVAT's XML of images"};
+const Registration<Dataset, CsvDataset, CsvDatasetOptions> kCsv{"CsvDataset",
+                                                                "a table with a box in each line"};
+
 struct Use {
   bool test_mode = false;
   const std::vector<std::string>& classes;
@@ -32,6 +42,10 @@ bool asks_for_masks(const Config& node) {
     const Config* with_mask = transform.find("with_mask");
     return with_mask != nullptr && with_mask->as_bool();
   });
+}
+
+bool keeps_masks(const std::string& type) {
+  return type == "CocoDataset" || type == "LabelMeDataset" || type == "CvatDataset";
 }
 
 std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use);
@@ -68,7 +82,7 @@ std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use) {
     return build_list_of_files(node, use);
   }
   Config own = node;
-  if (type == "CocoDataset" && asks_for_masks(own) && !own.contains("with_mask")) {
+  if (keeps_masks(type) && asks_for_masks(own) && !own.contains("with_mask")) {
     own.set("with_mask", true);
   }
   own.erase("pipeline");
@@ -127,7 +141,7 @@ ConfiguredDataset build_dataset(const Config& node, bool test_mode,
 
 void keep_masks(Config& node) {
   for_each_data_set(node, [](Config& set) {
-    if (set.at("type").as_string() == "CocoDataset") set.set("with_mask", true);
+    if (keeps_masks(set.at("type").as_string())) set.set("with_mask", true);
   });
 }
 
