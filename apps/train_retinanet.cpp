@@ -30,6 +30,7 @@ struct Options {
   std::optional<double> lr;
   std::optional<int64_t> image_size;
   std::optional<int64_t> workers;
+  bool class_balanced = false;
   bool print_config = false;
   apps::RunOptions run;
 };
@@ -155,6 +156,17 @@ Config small_set_config(const Options& o, const DataSurvey& found,
   return config;
 }
 
+/// Pictures with rare classes come more often.
+void balance_classes(Config& config) {
+  Config data = config.at("data");
+  Config balanced = Config::map();
+  balanced.set("type", "ClassBalancedDataset");
+  balanced.set("filter_empty_gt", false);
+  balanced.set("dataset", data.at("train"));
+  data.set("train", balanced);
+  config.set("data", data);
+}
+
 /// COCO's recipe, and that of --config, with what the options change.
 Config standard_config(const Options& o, Config config) {
   if (o.depth) use_depth(config, *o.depth);
@@ -174,13 +186,29 @@ Config make_config(Options& o, const std::optional<StoredRun>& stored) {
   const DataSurvey found = own_data ? survey_quietly(data, o.recognise) : DataSurvey{};
   const bool by_recipe = !stored && o.config.empty();
   const bool small = by_recipe && own_data && found.images <= kSmallSet;
+  int64_t epochs_before = 0;
+  const auto standard = [&](Config base) {
+    epochs_before = base.at("runner").at("max_epochs").as_int();
+    return standard_config(o, std::move(base));
+  };
   Config config = small    ? small_set_config(o, found, o.run.notes)
-                  : stored ? standard_config(o, stored->config)
+                  : stored ? standard(stored->config)
                   : !o.config.empty()
-                      ? standard_config(o, Config::load(o.config))
-                      : standard_config(o, load_recipe(own_data ? "retinanet_r50_fpn_1x_coco.yaml"
-                                                                : "retinanet_r18_fpn_shapes.yaml"));
+                      ? standard(Config::load(o.config))
+                      : standard(load_recipe(own_data ? "retinanet_r50_fpn_1x_coco.yaml"
+                                                      : "retinanet_r18_fpn_shapes.yaml"));
   if (own_data) use_data(config, data, o.recognise, found);
+  if (!stored && own_data && !small) {
+    const int64_t batch = o.run.batch && *o.run.batch != "auto"
+                              ? std::stoll(*o.run.batch)
+                              : config.at("data").at("samples_per_gpu").as_int();
+    const int64_t steps = (found.images + batch - 1) / batch;
+    for (const std::string& change : fit_schedule(
+             config, epochs_before, steps * config.at("runner").at("max_epochs").as_int())) {
+      o.run.notes.push_back(change);
+    }
+  }
+  if (o.class_balanced && !stored) balance_classes(config);
   if (o.workers) set_value(config, "data.workers_per_gpu", *o.workers);
   if (!stored) train_from_scratch_if_needed(config, o.run.overrides);
   apply_run_options(config, o.run);
@@ -219,6 +247,8 @@ int main(int argc, char** argv) {
   app.add_option("--image-size", o.image_size, "shorter side of the network's input in pixels")
       ->check(CLI::Range(32, 8192));
   app.add_option("--workers", o.workers, "threads that read images")->check(CLI::NonNegativeNumber);
+  app.add_flag("--class-balanced", o.class_balanced,
+               "show pictures with rare classes more often (ClassBalancedDataset)");
   app.add_flag("--print-config", o.print_config, "show the resolved config and stop");
   apps::add_run_options(app, o.run);
   app.callback([&] {

@@ -71,6 +71,13 @@ std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use) {
   if (type == "RepeatDataset") {
     return repeat_dataset(build_tree(node.at("dataset"), use), node.at("times").as_int());
   }
+  if (type == "ClassBalancedDataset") {
+    const Config* threshold = node.find("oversample_thr");
+    const Config* filter = node.find("filter_empty_gt");
+    return class_balanced_dataset(build_tree(node.at("dataset"), use),
+                                  threshold ? threshold->as_float() : 0,
+                                  filter == nullptr || filter->as_bool());
+  }
   if (type == "ConcatDataset") {
     std::vector<std::shared_ptr<const Dataset>> parts;
     for (const Config& part : node.at("datasets").items()) {
