@@ -3,6 +3,7 @@
 #include <kestrel/data/build_dataset.h>
 #include <kestrel/data/datasets/coco.h>
 #include <kestrel/data/datasets/csv.h>
+#include <kestrel/data/datasets/custom.h>
 #include <kestrel/data/datasets/cvat.h>
 #include <kestrel/data/datasets/labelme.h>
 #include <kestrel/data/datasets/shapes.h>
@@ -29,6 +30,9 @@ const Registration<Dataset, CvatDataset, CvatDatasetOptions> kCvat{"CvatDataset"
                                                                    "CVAT's XML of images"};
 const Registration<Dataset, CsvDataset, CsvDatasetOptions> kCsv{"CsvDataset",
                                                                 "a table with a box in each line"};
+
+const Registration<Dataset, CustomDataset, CustomDatasetOptions> kCustom{
+    "CustomDataset", "MMDetection's middle format, as JSON"};
 
 struct Use {
   bool test_mode = false;

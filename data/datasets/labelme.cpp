@@ -132,7 +132,12 @@ PictureRecord parse_labelme(std::string_view bytes, std::vector<std::string>& pr
       if (group != shape.end() && !group->is_null()) {
         at = groups.emplace(std::pair(label, group->dump()), at).first->second;
       }
-      if (at == picture.objects.size()) picture.objects.push_back({.name = label});
+      if (at == picture.objects.size()) {
+        const auto flags = shape.find("flags");
+        const bool difficult = flags != shape.end() && flags->is_object() &&
+                               flags->value("difficult", Json(false)) == Json(true);
+        picture.objects.push_back({.name = label, .difficult = difficult});
+      }
       join(picture.objects[at], std::move(polygon));
     }
   } catch (const Json::exception& error) {

@@ -5,7 +5,8 @@
 namespace kestrel {
 
 /// A picture as a JSON text of LabelMe's says it: shapes with label, points and shape_type
-/// (polygon, rectangle, circle); those of one label and group_id are one object. Lines and points
+/// (polygon, rectangle, circle); those of one label and group_id are one object,
+/// and one with the flag "difficult" is that. Lines and points
 /// have no area: each is told as a problem. Throws DataError that says what is wrong.
 PictureRecord parse_labelme(std::string_view json, std::vector<std::string>& problems);
 

@@ -176,6 +176,13 @@ bool is_labelme(const fs::path& file) {
          head.find("\"annotations\"") == std::string::npos;
 }
 
+bool is_middle(const fs::path& file) {
+  const std::string head = head_of(file);
+  const size_t begin = head.find_first_not_of(" \t\r\n");
+  return begin != std::string::npos && head[begin] == '[' &&
+         head.find("\"filename\"") != std::string::npos;
+}
+
 /// JSON files of a folder that are COCO's, by their beginnings.
 std::vector<fs::path> coco_files(const fs::path& folder) {
   std::vector<fs::path> files = files_with(folder, ".json");
@@ -220,7 +227,7 @@ std::optional<DatasetOptions> find_coco(const fs::path& root, Split split,
                                         const RecogniseOptions& options) {
   const fs::path folder = folder_named(root, "annotations");
   std::vector<fs::path> files = files_with(folder, ".json");
-  if (files.empty() || is_labelme(files.front())) return std::nullopt;
+  if (files.empty() || is_labelme(files.front()) || is_middle(files.front())) return std::nullopt;
   files = without_other_kinds(files);
   const auto choice = choose_part(files, split, root, options);
   if (!choice) fail_part(folder, files, split, ".json file");
@@ -448,6 +455,19 @@ std::optional<DatasetOptions> find_cvat(const fs::path& root, Split split,
                                              choice->part);
 }
 
+/// MMDetection's middle format: JSON lists, with the pictures in images/ or beside them.
+std::optional<DatasetOptions> find_middle(const fs::path& root, Split split,
+                                          const RecogniseOptions& options) {
+  std::vector<fs::path> files = files_with(root, ".json");
+  if (files.empty()) files = files_with(folder_named(root, "annotations"), ".json");
+  std::erase_if(files, [](const fs::path& file) { return !is_middle(file); });
+  const auto choice = choose_part(files, split, root, options);
+  if (!choice) return std::nullopt;
+  const fs::path images = folder_named(root, "images");
+  return records_options<CustomDatasetOptions>(choice->path, has_directory(images) ? images : root,
+                                               choice->part);
+}
+
 /// A table, and the pictures beside it or in a folder.
 std::optional<DatasetOptions> find_csv(const fs::path& root, Split split,
                                        const RecogniseOptions& options) {
@@ -498,8 +518,8 @@ std::optional<DatasetOptions> find_layout(const fs::path& path, Split split,
       if (auto found = find(path, split, options)) return found;
     }
     if (find_yaml(path)) return find_yolo(path, split, options);
-    for (const auto find :
-         {find_coco_beside, find_cvat, find_labelme, find_voc_folder, find_csv, find_yolo}) {
+    for (const auto find : {find_coco_beside, find_middle, find_cvat, find_labelme, find_voc_folder,
+                            find_csv, find_yolo}) {
       if (auto found = find(path, split, options)) return found;
     }
     return std::nullopt;

@@ -58,7 +58,7 @@ DatasetOptions recognise(const fs::path& path, Split split, const RecogniseOptio
 
 Config to_config(const DatasetOptions& options) {
   constexpr std::array kTypes = {"CocoDataset",    "VOCDataset",  "YOLODataset", "ShapesDataset",
-                                 "LabelMeDataset", "CvatDataset", "CsvDataset"};
+                                 "LabelMeDataset", "CvatDataset", "CsvDataset",  "CustomDataset"};
   static_assert(kTypes.size() == std::variant_size_v<DatasetOptions>);
   return std::visit([&](const auto& o) { return write_options(o, kTypes[options.index()]); },
                     options);
@@ -108,6 +108,9 @@ std::unique_ptr<Dataset> make_dataset(const DatasetOptions& options) {
     }
     std::unique_ptr<Dataset> operator()(const CsvDatasetOptions& o) const {
       return std::make_unique<CsvDataset>(o);
+    }
+    std::unique_ptr<Dataset> operator()(const CustomDatasetOptions& o) const {
+      return std::make_unique<CustomDataset>(o);
     }
   };
   return std::visit(Maker{}, options);

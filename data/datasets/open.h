@@ -9,6 +9,7 @@
 
 #include <kestrel/data/datasets/coco.h>
 #include <kestrel/data/datasets/csv.h>
+#include <kestrel/data/datasets/custom.h>
 #include <kestrel/data/datasets/cvat.h>
 #include <kestrel/data/datasets/labelme.h>
 #include <kestrel/data/datasets/shapes.h>
@@ -20,9 +21,9 @@
 namespace kestrel {
 
 /// The options of the data set that was found; nothing is read yet.
-using DatasetOptions =
-    std::variant<CocoDatasetOptions, VocDatasetOptions, YoloDatasetOptions, ShapesDatasetOptions,
-                 LabelMeDatasetOptions, CvatDatasetOptions, CsvDatasetOptions>;
+using DatasetOptions = std::variant<CocoDatasetOptions, VocDatasetOptions, YoloDatasetOptions,
+                                    ShapesDatasetOptions, LabelMeDatasetOptions, CvatDatasetOptions,
+                                    CsvDatasetOptions, CustomDatasetOptions>;
 
 /// What is known of a directory beforehand.
 struct RecogniseOptions {
