@@ -12,6 +12,8 @@ class Neck : public Module {
   static constexpr const char* kKind = "neck";
 
   virtual std::vector<Variable> forward(const std::vector<Variable>& inputs) = 0;
+  /// The first of the inputs that it looks at.
+  virtual size_t first_input() const { return 0; }
 };
 
 }  // namespace kestrel
