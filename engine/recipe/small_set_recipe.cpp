@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kSmallestObject = 20;  // pixels
 constexpr int64_t kLeastSide = 256, kMostSide = 800;
-constexpr int64_t kPicturesSeen = 8000, kLeastEpochs = 20, kMostEpochs = 200;
+constexpr int64_t kPicturesSeen = 8000, kLeastEpochs = 20, kMostEpochs = 100;
 constexpr int64_t kBatch = 4;
 constexpr double kLr = 1e-3;  // of AdamW, for a batch of kBatch
 constexpr std::array<double, 6> kBaseScales = {1, 2, 3, 4, 6, 8};

@@ -40,7 +40,7 @@ struct Recipe {
 ///   the smallest class is 20 pixels; not beyond that of the files, rounded up;
 /// - octave_base_scale of the anchors, of those from 1 to 8 the one with which most objects have an
 ///   anchor of their shape that overlaps them by half, the larger of equal ones;
-/// - epochs, such that 8,000 pictures are seen, 20 times each at least and 200 times at most;
+/// - epochs, such that 8,000 pictures are seen, 20 times each at least and 100 times at most;
 /// - a learning rate that goes with the root of the batch, a warm-up of a twentieth of the run, an
 ///   evaluation every tenth.
 Recipe small_set_recipe(const DataSurvey& survey, const RecipeWishes& wishes);

@@ -78,7 +78,7 @@ TEST(SmallSetRecipe, WhatIsAskedForWins) {
 TEST(SmallSetRecipe, EverySetHasOne) {
   DataSurvey few = cells();
   few.images = 3;
-  EXPECT_EQ(value_of(small_set_recipe(few, {}), "runner.max_epochs"), "200");
+  EXPECT_EQ(value_of(small_set_recipe(few, {}), "runner.max_epochs"), "100");
   few.images = 1900;
   EXPECT_EQ(value_of(small_set_recipe(few, {}), "runner.max_epochs"), "20");
   EXPECT_EQ(choice_of(small_set_recipe({}, {}), "image size").value, "256");
