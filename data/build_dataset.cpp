@@ -75,6 +75,7 @@ std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use) {
   if (type == "RepeatDataset") {
     return repeat_dataset(build_tree(node.at("dataset"), use), node.at("times").as_int());
   }
+  if (type == "MultiImageMixDataset") return build_tree(node.at("dataset"), use);
   if (type == "ClassBalancedDataset") {
     const Config* threshold = node.find("oversample_thr");
     const Config* filter = node.find("filter_empty_gt");
@@ -147,6 +148,9 @@ const Config& find_pipeline(const Config& node) {
 ConfiguredDataset build_dataset(const Config& node, bool test_mode,
                                 const std::vector<std::string>& classes) {
   Pipeline pipeline(find_pipeline(node));  // first: its errors need no data set
+  if (node.at("type").as_string() == "MultiImageMixDataset") {
+    pipeline.set_before(std::make_shared<Pipeline>(find_pipeline(node.at("dataset"))));
+  }
   return {build_tree(node, {test_mode, classes}), std::move(pipeline)};
 }
 
