@@ -63,7 +63,7 @@ void add_test(CLI::App& app) {
       ->capture_default_str();
   command
       ->add_option("--metric", o->metric,
-                   "bbox, segm, proposal or mAP; default: as the model was evaluated in training")
+                   "bbox, segm, proposal, proposal_fast, mAP or recall; default: as in training")
       ->delimiter(',');
   command->add_option("--results", o->results, "also write the detections as COCO JSON");
   command->add_option("--device", o->device, "cpu, cuda or cuda:N")->capture_default_str();
