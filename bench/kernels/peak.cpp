@@ -40,7 +40,7 @@ constexpr int kChains = 12;  // Latency times ports of current cores is 8 to 10.
     typedef float Lanes __attribute__((vector_size(bytes)));                                  \
     Lanes chain[kChains];                                                                     \
     _Pragma("GCC unroll 12") for (int c = 0; c < kChains; ++c) chain[c] =                     \
-        Lanes{} + static_cast<float>(c);                                                      \
+        Lanes{} + static_cast<float>(c + 2);                                                  \
     const Lanes m = Lanes{} + 0.999F, a = Lanes{} + 1e-3F;                                    \
     for (int64_t r = 0; r < rounds; ++r) {                                                    \
       _Pragma("GCC unroll 12") for (int c = 0; c < kChains; ++c) chain[c] = chain[c] * m + a; \
