@@ -5,6 +5,7 @@
 #include "commands/check_data.h"
 #include "commands/components.h"
 #include "commands/convert.h"
+#include "commands/convert_data.h"
 #include "commands/detect.h"
 #include "commands/doctor.h"
 #include "commands/evaluate.h"
@@ -22,6 +23,7 @@ int main(int argc, char** argv) {
   kestrel::apps::add_detect(app);
   kestrel::apps::add_evaluate(app);
   kestrel::apps::add_convert(app);
+  kestrel::apps::add_convert_data(app);
   kestrel::apps::add_check_data(app);
   kestrel::apps::add_browse(app);
   kestrel::apps::add_print_config(app);

@@ -52,6 +52,7 @@ TrainOptions train_options(const RunOptions& o, const std::optional<StoredRun>& 
                        .log = console_log()};
   if (!o.weights.empty()) options.weights = o.weights;
   options.weights_key = o.key;
+  options.notes = o.notes;
   return options;
 }
 

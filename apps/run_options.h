@@ -36,6 +36,7 @@ struct RunOptions {
   std::string resume;  ///< A run's folder, kNewestRun, or empty.
   bool accept_changes = false;
   std::vector<std::string> overrides;
+  std::vector<std::string> notes;  ///< What is said when the run begins.
 };
 
 void add_run_options(CLI::App& app, RunOptions& options);

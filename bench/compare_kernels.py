@@ -4,6 +4,7 @@
 Example:
   bench/compare_kernels.py build/release/bin/kernel_bench --threads 2 --rounds 9 --json /tmp/kernels.json
   bench/compare_kernels.py build/release/bin/kernel_bench --vectors avx2 --filter "k=1"
+  bench/compare_kernels.py build/release/bin/kernel_bench --threads 1 --peak --filter "k=1"
   bench/compare_kernels.py build/cuda/bin/kernel_bench --device cuda
 
 Cases come from bench/kernels/kernel_cases.txt. Each side's median over the rounds and the median of the ratios PyTorch /
@@ -370,6 +371,20 @@ PEERS = {
     "sgd": lambda s, dtype: optimizer(s, lambda p: torch.optim.SGD(p, lr=1e-4, momentum=0.9, weight_decay=1e-4)),
     "adamw": lambda s, dtype: optimizer(s, lambda p: torch.optim.AdamW(p, lr=1e-4, weight_decay=1e-4)),
 }
+
+
+def flops_of(op, s):
+    """Of a direct convolution or a matrix product, else None."""
+    if op == "linear":
+        return 2.0 * s["n"] * s["c"] * s["o"]
+    if not op.startswith("conv2d"):
+        return None
+    k, stride = s["k"], s.get("stride", 1)
+    pad = s.get("pad", k // 2)
+    pixels = s["n"] * ((s["h"] + 2 * pad - k) // stride + 1) * ((s["w"] + 2 * pad - k) // stride + 1)
+    return 2.0 * pixels * s["o"] * s["c"] // s.get("groups", 1) * k * k
+
+
 WITH_GRADIENT = {"focal_loss", "smooth_l1_loss", "giou_loss", "roi_align_backward"}
 
 
@@ -382,6 +397,8 @@ def main():
     parser.add_argument("--vectors", choices=("best", "avx2"), default="best", help="avx2: hold both sides to AVX2")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--peak", action="store_true", help="of float32 products: the shares of the CPU's multiply-adds that "
+                        "both sides reach, measured in the same rounds, and the ratio at 100 %%")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     held = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
@@ -406,19 +423,22 @@ def main():
 
     record = []
     print(f"PyTorch {torch.__version__}, {args.device}, {args.threads} threads, {args.rounds} rounds")
-    print(f"{'Kestrel ms':>11} {'PyTorch ms':>11} {'ratio':>7}  case")
+    print(f"{'Kestrel ms':>11} {'PyTorch ms':>11} {'ratio':>7}{'  ours theirs  most' if args.peak else ''}  case")
     for line in args.cases.read_text().splitlines():
         if not line or line.startswith("#") or args.filter not in line:
             continue
         op, sizes, dtype = parse(line)
         peer = PEERS[op](sizes, dtype) if op in PEERS else None
-        mine, theirs = [], []
+        mine, theirs, peaks = [], [], []
+        flops = flops_of(op, sizes) if args.peak and dtype == torch.float32 else None
         with torch.set_grad_enabled(op in WITH_GRADIENT):
             ours(line)
             if peer:
                 peer()
             for _ in range(args.rounds):
                 mine.append(ours(line))
+                if flops:
+                    peaks.append(ours("peak"))
                 if peer:
                     wait()
                     begin = time.perf_counter()
@@ -429,7 +449,13 @@ def main():
         if peer:
             row["torch_ms"] = statistics.median(theirs)
             row["ratio"] = statistics.median(t / m for t, m in zip(theirs, mine))
-            print(f"{row['kestrel_ms']:11.3f} {row['torch_ms']:11.3f} {row['ratio']:7.2f}  {line}", flush=True)
+            shares = " " * 20 if args.peak else ""
+            if flops:
+                row["peak_gflops"] = statistics.median(peaks)
+                row["share"], row["torch_share"] = (
+                    statistics.median(flops / t * 1e-6 / p for t, p in zip(times, peaks)) for times in (mine, theirs))
+                shares = f" {row['share']:5.0%}  {row['torch_share']:5.0%} {1 / row['torch_share']:5.2f}"
+            print(f"{row['kestrel_ms']:11.3f} {row['torch_ms']:11.3f} {row['ratio']:7.2f}{shares}  {line}", flush=True)
         else:
             print(f"{row['kestrel_ms']:11.3f} {'-':>11} {'-':>7}  {line}", flush=True)
         record.append(row)

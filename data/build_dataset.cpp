@@ -2,6 +2,10 @@
 
 #include <kestrel/data/build_dataset.h>
 #include <kestrel/data/datasets/coco.h>
+#include <kestrel/data/datasets/csv.h>
+#include <kestrel/data/datasets/custom.h>
+#include <kestrel/data/datasets/cvat.h>
+#include <kestrel/data/datasets/labelme.h>
 #include <kestrel/data/datasets/shapes.h>
 #include <kestrel/data/datasets/voc.h>
 #include <kestrel/data/datasets/wrappers.h>
@@ -20,6 +24,16 @@ const Registration<Dataset, YoloDataset, YoloDatasetOptions> kYolo{
 const Registration<Dataset, ShapesDataset, ShapesDatasetOptions> kShapes{
     "ShapesDataset", "shapes that are generated"};
 
+const Registration<Dataset, LabelMeDataset, LabelMeDatasetOptions> kLabelMe{
+    "LabelMeDataset", "a JSON of LabelMe's for each picture"};
+const Registration<Dataset, CvatDataset, CvatDatasetOptions> kCvat{"CvatDataset",
+                                                                   "CVAT's XML of images"};
+const Registration<Dataset, CsvDataset, CsvDatasetOptions> kCsv{"CsvDataset",
+                                                                "a table with a box in each line"};
+
+const Registration<Dataset, CustomDataset, CustomDatasetOptions> kCustom{
+    "CustomDataset", "MMDetection's middle format, as JSON"};
+
 struct Use {
   bool test_mode = false;
   const std::vector<std::string>& classes;
@@ -32,6 +46,10 @@ bool asks_for_masks(const Config& node) {
     const Config* with_mask = transform.find("with_mask");
     return with_mask != nullptr && with_mask->as_bool();
   });
+}
+
+bool keeps_masks(const std::string& type) {
+  return type == "CocoDataset" || type == "LabelMeDataset" || type == "CvatDataset";
 }
 
 std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use);
@@ -57,6 +75,14 @@ std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use) {
   if (type == "RepeatDataset") {
     return repeat_dataset(build_tree(node.at("dataset"), use), node.at("times").as_int());
   }
+  if (type == "MultiImageMixDataset") return build_tree(node.at("dataset"), use);
+  if (type == "ClassBalancedDataset") {
+    const Config* threshold = node.find("oversample_thr");
+    const Config* filter = node.find("filter_empty_gt");
+    return class_balanced_dataset(build_tree(node.at("dataset"), use),
+                                  threshold ? threshold->as_float() : 0,
+                                  filter == nullptr || filter->as_bool());
+  }
   if (type == "ConcatDataset") {
     std::vector<std::shared_ptr<const Dataset>> parts;
     for (const Config& part : node.at("datasets").items()) {
@@ -68,7 +94,7 @@ std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use) {
     return build_list_of_files(node, use);
   }
   Config own = node;
-  if (type == "CocoDataset" && asks_for_masks(own) && !own.contains("with_mask")) {
+  if (keeps_masks(type) && asks_for_masks(own) && !own.contains("with_mask")) {
     own.set("with_mask", true);
   }
   own.erase("pipeline");
@@ -122,12 +148,15 @@ const Config& find_pipeline(const Config& node) {
 ConfiguredDataset build_dataset(const Config& node, bool test_mode,
                                 const std::vector<std::string>& classes) {
   Pipeline pipeline(find_pipeline(node));  // first: its errors need no data set
+  if (node.at("type").as_string() == "MultiImageMixDataset") {
+    pipeline.set_before(std::make_shared<Pipeline>(find_pipeline(node.at("dataset"))));
+  }
   return {build_tree(node, {test_mode, classes}), std::move(pipeline)};
 }
 
 void keep_masks(Config& node) {
   for_each_data_set(node, [](Config& set) {
-    if (set.at("type").as_string() == "CocoDataset") set.set("with_mask", true);
+    if (keeps_masks(set.at("type").as_string())) set.set("with_mask", true);
   });
 }
 

@@ -16,11 +16,12 @@ struct ConfiguredDataset {
   Pipeline pipeline;
 };
 
-/// Builds data.train, data.val or data.test of a config: CocoDataset, VOCDataset, YOLODataset,
-/// ShapesDataset, or RepeatDataset (times, dataset) and ConcatDataset (datasets) of these; a list
-/// as ann_file stands for a ConcatDataset. `test_mode` is set where the config does not say.
-/// `classes`, where there are any, are those of the set, by label, whatever the config says: those
-/// of what is evaluated on it.
+/// Builds data.train, data.val or data.test of a config: a registered data set, or RepeatDataset
+/// (times, dataset), ClassBalancedDataset (oversample_thr, filter_empty_gt, dataset) and
+/// ConcatDataset (datasets) of these, or around them all MultiImageMixDataset (dataset), whose
+/// pipeline mixes images; a list as ann_file stands for a ConcatDataset. `test_mode` is
+/// set where the config does not say. `classes`, where there are any, are those of the set, by
+/// label, whatever the config says: those of what is evaluated on it.
 ConfiguredDataset build_dataset(const Config& node, bool test_mode,
                                 const std::vector<std::string>& classes = {});
 

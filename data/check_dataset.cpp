@@ -162,8 +162,10 @@ DatasetReport check_dataset(const Dataset& dataset, const CheckOptions& options)
   return report;
 }
 
-void check_parts(const std::string& name_or_path, const std::vector<Split>& splits,
-                 const CheckOptions& options, const std::function<void(const PartReport&)>& found) {
+std::vector<OpenPart> check_parts(const std::string& name_or_path, const std::vector<Split>& splits,
+                                  const CheckOptions& options,
+                                  const std::function<void(const PartReport&)>& found) {
+  std::vector<OpenPart> open;
   std::vector<std::string> classes;
   for (const FoundPart& part : find_parts(name_or_path, splits)) {
     PartReport out{.split = part.split, .report = {}, .problem = part.problem};
@@ -179,7 +181,9 @@ void check_parts(const std::string& name_or_path, const std::vector<Split>& spli
       out.report = check_dataset(*dataset, options);
     }
     found(out);
+    if (dataset) open.push_back({part.split, std::move(dataset)});
   }
+  return open;
 }
 
 std::string report_text(const Dataset& dataset, const DatasetReport& report) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -49,11 +50,18 @@ struct PartReport {
   int64_t problems() const { return dataset == nullptr ? 1 : report.problems(); }
 };
 
+/// A part of a data set that could be opened.
+struct OpenPart {
+  Split split = Split::Train;
+  std::unique_ptr<Dataset> dataset;
+};
+
 /// Opens the parts as training and evaluation do, each once (val and test may stand in for each
-/// other), the others with the classes of the first, and hands over what it finds. Throws DataError
-/// where the data set has none of them.
-void check_parts(const std::string& name_or_path, const std::vector<Split>& splits,
-                 const CheckOptions& options, const std::function<void(const PartReport&)>& found);
+/// other), the others with the classes of the first, hands over what it finds, and returns those
+/// that can be used. Throws DataError where the data set has none of them.
+std::vector<OpenPart> check_parts(const std::string& name_or_path, const std::vector<Split>& splits,
+                                  const CheckOptions& options,
+                                  const std::function<void(const PartReport&)>& found);
 
 /// The report as text of several lines, histograms included.
 std::string report_text(const Dataset& dataset, const DatasetReport& report);

@@ -175,7 +175,11 @@ std::optional<Sample> Loader::make_sample(uint64_t epoch, int64_t place, int64_t
     try {
       Sample sample = load_sample(dataset_, index);
       note_size(sample.meta, index);
-      if (pipeline_.apply(sample, random)) return sample;
+      const DatasetSamples others(dataset_, pipeline_);
+      sample.others = &others;
+      const bool useful = pipeline_.apply(sample, random);
+      sample.others = nullptr;
+      if (useful) return sample;
     } catch (const DataError& error) {
       if (options_.bad_image == BadImage::Throw) throw;
       report_bad(index, error.what());

@@ -15,10 +15,12 @@ namespace {
 struct KnownMetric {
   std::string_view metric, evaluator;
 };
-constexpr std::array<KnownMetric, 4> kKnownMetrics{{{"bbox", "CocoEvaluator"},
+constexpr std::array<KnownMetric, 6> kKnownMetrics{{{"bbox", "CocoEvaluator"},
                                                     {"segm", "CocoEvaluator"},
                                                     {"proposal", "CocoEvaluator"},
-                                                    {"mAP", "VocEvaluator"}}};
+                                                    {"proposal_fast", "CocoEvaluator"},
+                                                    {"mAP", "VocEvaluator"},
+                                                    {"recall", "RecallEvaluator"}}};
 
 std::string_view evaluator_of(const std::string& metric) {
   std::vector<std::string> names;
@@ -28,6 +30,18 @@ std::string_view evaluator_of(const std::string& metric) {
   }
   fail<UsageError>("[evaluation] there is no metric '", metric, "'", did_you_mean(metric, names),
                    "; evaluation.evaluator can name an evaluator by its type");
+}
+
+/// What `evaluation` says for its evaluator.
+void add_evaluator_options(const EvalOptions& options, Config& node) {
+  const std::pair<const char*, const Config*> given[] = {{"iou_thrs", &options.iou_thrs},
+                                                         {"proposal_nums", &options.proposal_nums},
+                                                         {"metric_items", &options.metric_items},
+                                                         {"iou_thr", &options.iou_thr},
+                                                         {"scale_ranges", &options.scale_ranges}};
+  for (const auto& [name, value] : given) {
+    if (!value->is_null()) node.set(name, *value);
+  }
 }
 
 bool needs_masks(const Config& evaluator) {
@@ -87,7 +101,10 @@ Config evaluator_config(const EvalOptions& options, const Dataset& dataset) {
   if (!options.evaluator.is_null()) return options.evaluator;
   Config own = dataset.evaluator();
   const std::vector<std::string>& metrics = options.metric.values;
-  if (metrics.empty()) return own;
+  if (metrics.empty()) {
+    add_evaluator_options(options, own);
+    return own;
+  }
   const std::string_view type = evaluator_of(metrics.front());
   for (const std::string& metric : metrics) {
     if (evaluator_of(metric) != type) {
@@ -106,6 +123,12 @@ Config evaluator_config(const EvalOptions& options, const Dataset& dataset) {
     node.set("metric", options.metric.write());
     if (options.classwise) node.set("classwise", true);
   }
+  // VOC's boxes have VOC's coordinates whatever is asked of them.
+  if (type == "RecallEvaluator" && own.at("type").as_string() == "VocEvaluator") {
+    const Config* legacy = own.find("legacy_coordinates");
+    node.set("legacy_coordinates", legacy == nullptr || legacy->as_bool());
+  }
+  add_evaluator_options(options, node);
   return node;
 }
 

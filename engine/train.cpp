@@ -18,6 +18,7 @@
 #include <kestrel/engine/diagnosis/diagnosis.h>
 #include <kestrel/engine/diagnosis/environment.h>
 #include <kestrel/engine/evaluate.h>
+#include <kestrel/engine/final_report.h>
 #include <kestrel/engine/hooks/checkpoint_hook.h>
 #include <kestrel/engine/hooks/eval_hook.h>
 #include <kestrel/engine/hooks/lr_updater_hook.h>
@@ -167,6 +168,7 @@ TrainSummary train(const Config& config, TrainOptions& options, RunLog& log) {
                                                : RunFolder::open(options.out, options.resume);
   options.out = folder.path();
   if (!options.resume) refuse_own_weights(config, options);
+  for (const std::string& note : options.notes) say(options, note);
   Run run = build_run(config, options);
   check_readable(*run.val.dataset);
   log.open(options.out / "train.log", options.resume);
@@ -265,6 +267,7 @@ TrainSummary train(const Config& config, TrainOptions& options, RunLog& log) {
   if (summary.stopped) {
     log.add("INFO", "stopped; --resume " + options.out.string() + " goes on");
   } else {
+    if (runner.finished_epochs() >= runner.max_epochs()) report_run(run, evaluation, options);
     say(options, fmt::format("done in {}: {}, weights hash {}", duration_text(summary.seconds),
                              summary.last.string(), summary.weights_hash));
   }

@@ -20,6 +20,7 @@ struct TrainOptions {
   std::string name = "train";                    ///< Of the run, where `out` is empty.
   std::optional<std::filesystem::path> weights;  ///< To start from; must fit the model.
   std::string weights_key;                       ///< One of several sets of weights in that file.
+  std::vector<std::string> notes;                ///< Said when the run begins, and in its log.
   uint64_t seed = 0;
   Device device = Device::cpu();
   bool amp = false;             ///< Convolutions in bfloat16.

@@ -4,8 +4,11 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include <kestrel/data/check_dataset.h>
 #include <kestrel/data/datasets/open.h>
+#include <kestrel/data/lint_dataset.h>
 #include <kestrel/kernels/error.h>
 
 #include "../program.h"
@@ -18,6 +21,8 @@ struct CheckDataOptions {
   std::string data;
   std::string split = "all";
   int64_t threads = 0;
+  int64_t image_size = 0;
+  bool json = false;
   bool fast = false;
   bool strict = false;
 };
@@ -27,6 +32,26 @@ std::vector<Split> chosen_splits(const std::string& name) {
   if (name == "val") return {Split::Val};
   if (name == "test") return {Split::Test};
   return {Split::Train, Split::Val, Split::Test};
+}
+
+/// What was found as an object, for scripts.
+std::string to_json(const std::vector<std::pair<std::string, DatasetReport>>& reports,
+                    const std::vector<LintFinding>& findings) {
+  nlohmann::ordered_json root;
+  for (const auto& [name, r] : reports) {
+    root["parts"][name] = {{"images", r.images},       {"objects", r.objects},
+                           {"empty", r.empty},         {"dropped", r.dropped},
+                           {"past_edge", r.past_edge}, {"missing", r.missing},
+                           {"corrupt", r.corrupt},     {"other_size", r.other_size}};
+  }
+  root["findings"] = nlohmann::ordered_json::array();
+  for (const LintFinding& finding : findings) {
+    root["findings"].push_back({{"kind", finding.kind},
+                                {"count", finding.count},
+                                {"examples", finding.examples},
+                                {"advice", finding.advice}});
+  }
+  return root.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 void run_check_data(const CheckDataOptions& o) {
@@ -40,18 +65,32 @@ void run_check_data(const CheckDataOptions& o) {
                              }};
   int64_t problems = 0;
   std::string unusable;  // training would not begin
-  check_parts(o.data, chosen_splits(o.split), options, [&](const PartReport& part) {
-    problems += part.problems();
-    const std::string name = o.data + ", " + to_string(part.split);
-    if (part.dataset == nullptr) {
-      log.line(name + " cannot be used:\n  " + part.problem + "\n");
-      if (part.split != Split::Test || o.split == "test") unusable = part.problem;
-      return;
-    }
-    log.line(name + " (" + part.dataset->name() + ")");
-    log.line(report_text(*part.dataset, part.report));
-  });
+  std::vector<std::pair<std::string, DatasetReport>> reports;
+  const auto parts =
+      check_parts(o.data, chosen_splits(o.split), options, [&](const PartReport& part) {
+        problems += part.problems();
+        if (part.dataset != nullptr) reports.emplace_back(to_string(part.split), part.report);
+        if (o.json && part.dataset != nullptr) return;
+        const std::string name = o.data + ", " + to_string(part.split);
+        if (part.dataset == nullptr) {
+          log.line(name + " cannot be used:\n  " + part.problem + "\n");
+          if (part.split != Split::Test || o.split == "test") unusable = part.problem;
+          return;
+        }
+        log.line(name + " (" + part.dataset->name() + ")");
+        log.line(report_text(*part.dataset, part.report));
+      });
   if (!unusable.empty()) throw DataError(unusable);
+  const std::vector<LintFinding> findings = lint_parts(parts, {.image_size = o.image_size});
+  problems += std::ssize(findings);
+  if (o.json) {
+    log.line(to_json(reports, findings));
+    if (problems > 0 && o.strict) {
+      fail<DataError>("[check-data] ", o.data, ": ", problems, " problems");
+    }
+    return;
+  }
+  if (!findings.empty()) log.line("look at:\n" + lint_text(findings));
   if (problems == 0) {
     log.line("Nothing is wrong.");
   } else if (o.strict) {
@@ -80,6 +119,11 @@ void add_check_data(CLI::App& app) {
   command->add_option("--threads", options->threads, "that read images; 0: all cores")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command
+      ->add_option("--image-size", options->image_size,
+                   "shorter side of the network's input, to judge the boxes by")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--json", options->json, "print an object instead");
   command->add_flag("--fast", options->fast, "read only the images' headers");
   command->add_flag("--strict", options->strict, "exit with 3 where something is wrong");
   command->callback([options] { run_check_data(*options); });

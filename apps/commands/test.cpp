@@ -18,6 +18,7 @@
 #include <kestrel/engine/records/output_file.h>
 #include <kestrel/inference/detector.h>
 
+#include "../data_options.h"
 #include "../plugins.h"
 #include "../program.h"
 #include "../run_options.h"
@@ -42,6 +43,7 @@ void add_test(CLI::App& app) {
   struct Options {
     std::string weights;
     std::string data = "shapes";
+    RecogniseOptions recognise;
     std::string split = "test";
     std::vector<std::string> metric;
     std::string results;
@@ -58,12 +60,13 @@ void add_test(CLI::App& app) {
       ->check(CLI::ExistingFile);
   command->add_option("--data", o->data, "shapes, a name such as coco, or a directory")
       ->capture_default_str();
+  add_data_options(*command, o->recognise);
   command->add_option("--split", o->split, "train, val or test")
       ->check(CLI::IsMember({"train", "val", "test"}))
       ->capture_default_str();
   command
       ->add_option("--metric", o->metric,
-                   "bbox, segm, proposal or mAP; default: as the model was evaluated in training")
+                   "bbox, segm, proposal, proposal_fast, mAP or recall; default: as in training")
       ->delimiter(',');
   command->add_option("--results", o->results, "also write the detections as COCO JSON");
   command->add_option("--device", o->device, "cpu, cuda or cuda:N")->capture_default_str();
@@ -83,6 +86,7 @@ void add_test(CLI::App& app) {
     open.test_mode = true;
     open.with_mask = evaluates_masks(metrics);
     open.strict = o->strict;
+    open.recognise = o->recognise;
     const auto dataset = open_dataset(open);
     const DatasetEvaluation evaluation(metrics, *dataset);
     const Pipeline pipeline(detector.config().at("data").at("test").at("pipeline"));

@@ -125,11 +125,16 @@ void report(const Options& options) {
 }
 
 /// Answers each line, a case, with the milliseconds of one run; the operands of the last case stay.
+/// Answers "peak" with the GFLOP/s that the CPU reaches at this moment.
 void serve(const Options& options) {
   const Device device = device_of(options);
   std::string last;
   Job job;
   for (std::string line; std::getline(std::cin, line);) {
+    if (line == "peak") {
+      std::cout << cpu_flops(0.02) * 1e-9 << std::endl;
+      continue;
+    }
     if (line != last) {
       job = {};
       const Spec spec = parse_spec(line);

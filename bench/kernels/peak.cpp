@@ -4,6 +4,8 @@
 #include <chrono>
 #include <vector>
 
+#include <hwy/targets.h>
+
 #include <kestrel/kernels/parallel.h>
 #include <kestrel/tensor/tensor.h>
 
@@ -33,24 +35,28 @@ double best_seconds(int runs, F f) {
 constexpr int kChains = 12;  // Latency times ports of current cores is 8 to 10.
 
 // This file is compiled with -ffp-contract=fast: x * m + a is one instruction.
-#define KESTREL_MULTIPLY_ADDS(name, isa, bytes)                      \
-  __attribute__((target(isa))) float name(int64_t rounds) {          \
-    typedef float Lanes __attribute__((vector_size(bytes)));         \
-    Lanes chain[kChains] = {};                                       \
-    const Lanes m = Lanes{} + 0.999F, a = Lanes{} + 1e-3F;           \
-    for (int64_t r = 0; r < rounds; ++r) {                           \
-      for (int c = 0; c < kChains; ++c) chain[c] = chain[c] * m + a; \
-    }                                                                \
-    float sum = 0;                                                   \
-    for (const Lanes& lanes : chain) sum += lanes[0];                \
-    return sum;                                                      \
+#define KESTREL_MULTIPLY_ADDS(name, isa, bytes)                                               \
+  __attribute__((target(isa))) float name(int64_t rounds) {                                   \
+    typedef float Lanes __attribute__((vector_size(bytes)));                                  \
+    Lanes chain[kChains];                                                                     \
+    _Pragma("GCC unroll 12") for (int c = 0; c < kChains; ++c) chain[c] =                     \
+        Lanes{} + static_cast<float>(c + 2);                                                  \
+    const Lanes m = Lanes{} + 0.999F, a = Lanes{} + 1e-3F;                                    \
+    for (int64_t r = 0; r < rounds; ++r) {                                                    \
+      _Pragma("GCC unroll 12") for (int c = 0; c < kChains; ++c) chain[c] = chain[c] * m + a; \
+    }                                                                                         \
+    float sum = 0;                                                                            \
+    _Pragma("GCC unroll 12") for (int c = 0; c < kChains; ++c) sum += chain[c][0];            \
+    return sum;                                                                               \
   }
 KESTREL_MULTIPLY_ADDS(multiply_adds_avx512, "avx512f", 64)
 KESTREL_MULTIPLY_ADDS(multiply_adds_avx2, "avx2,fma", 32)
 #undef KESTREL_MULTIPLY_ADDS
 
+}  // namespace
+
 double cpu_flops(double scale) {
-  const bool wide = __builtin_cpu_supports("avx512f") != 0;
+  const bool wide = (hwy::SupportedTargets() & HWY_AVX3) != 0;
   const auto rounds = static_cast<int64_t>(2e7 * scale);
   const int threads = num_threads();
   std::vector<float> sums(static_cast<size_t>(threads));
@@ -62,6 +68,8 @@ double cpu_flops(double scale) {
   });
   return 2.0 * kChains * (wide ? 16 : 8) * static_cast<double>(rounds) * threads / seconds;
 }
+
+namespace {
 
 /// a[i] = b[i] + s * c[i] over arrays far larger than caches (McCalpin's triad).
 double cpu_bytes(double scale) {

@@ -13,6 +13,9 @@ struct Peak {
   double bytes = 0;                    ///< Read and written, a second, from memory.
 };
 
+/// Float32 multiply-adds a second of the CPU, in the vectors that Highway may use.
+double cpu_flops(double scale);
+
 /// On the CPU with the number of threads that is set. `scale` shortens it: 1 is about a second.
 Peak measure_peak(Device device, double scale = 1);
 

@@ -159,7 +159,8 @@ CocoDataset::CocoDataset(const CocoDatasetOptions& options) : Dataset("coco") {
   finish(complaints, {.file = path,
                       .training = !options.test_mode,
                       .listed = static_cast<int64_t>(index.images.size()),
-                      .filter_empty = options.filter_empty_gt});
+                      .filter_empty = options.filter_empty_gt,
+                      .part = options.part});
 }
 
 }  // namespace kestrel

@@ -19,6 +19,7 @@ struct CocoDatasetOptions {
   bool with_mask = false;
   bool strict = false;
   bool index_cache = true;
+  PartOptions part{};
 
   template <class V>
   void visit(V& v) {
@@ -32,6 +33,7 @@ struct CocoDatasetOptions {
     v("with_mask", with_mask, "keep the segmentations in memory");
     v("strict", strict, "what is wrong stops the run instead of being left out");
     v("index_cache", index_cache, "keep what a large ann_file says in a file beside it");
+    part.visit(v);
   }
 };
 

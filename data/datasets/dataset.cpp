@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -154,8 +155,26 @@ void Dataset::tell_past_edge(Complaints& complaints) {
                       : "");
 }
 
+void Dataset::keep_part(const PartOptions& options) {
+  check_part(options);
+  if (options.part.empty() || images_.empty()) return;
+  std::vector<double> shares;
+  for (const ImageInfo& image : images_) shares.push_back(name_share(image.file));
+  const double least = std::max(options.val_share, std::nextafter(std::ranges::min(shares), 1.0));
+  std::vector<ImageInfo> images = std::exchange(images_, {});
+  const std::vector<Annotation> annotations = std::exchange(annotations_, {});
+  const std::vector<size_t> first = std::exchange(first_annotation_, {0});
+  for (size_t i = 0; i < images.size(); ++i) {
+    if ((shares[i] < least) != (options.part == "val")) continue;
+    const auto begin = annotations.begin() + static_cast<std::ptrdiff_t>(first[i]);
+    const auto end = annotations.begin() + static_cast<std::ptrdiff_t>(first[i + 1]);
+    add_image(std::move(images[i]), {begin, end});
+  }
+}
+
 void Dataset::finish(Complaints& complaints, const FinishOptions& options) {
   leaves_out_empty_ = options.filter_empty;
+  keep_part(options.part);
   const bool any = std::ranges::any_of(annotations_, &Annotation::is_object);
   tell_past_edge(complaints);
   if (!any && !options.training && size() > 0) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <kestrel/data/datasets/part.h>
 #include <kestrel/data/image.h>
 #include <kestrel/kernels/common/box.h>
 #include <kestrel/registry/config.h>
@@ -132,6 +133,7 @@ class Dataset {
     bool training = true;       ///< Else a set without objects is told of.
     int64_t listed = 0;         ///< Images that the file names.
     bool filter_empty = false;  ///< The option of this data set.
+    PartOptions part{};         ///< The pictures that are kept.
   };
   /// To be called when all is added: counts what was dropped, tells of boxes that reach past their
   /// images, and says how much more was wrong than was told. Throws DataError where no image, or in
@@ -143,6 +145,9 @@ class Dataset {
 
  private:
   void tell_past_edge(Complaints& complaints);
+  /// Keeps the pictures of a part. Where no name's hash is in the share of val, that with the least
+  /// is val.
+  void keep_part(const PartOptions& options);
 
   std::string name_;
   std::vector<std::string> class_names_;

@@ -8,6 +8,10 @@
 #include <vector>
 
 #include <kestrel/data/datasets/coco.h>
+#include <kestrel/data/datasets/csv.h>
+#include <kestrel/data/datasets/custom.h>
+#include <kestrel/data/datasets/cvat.h>
+#include <kestrel/data/datasets/labelme.h>
 #include <kestrel/data/datasets/shapes.h>
 #include <kestrel/data/datasets/split_files.h>
 #include <kestrel/data/datasets/voc.h>
@@ -17,16 +21,23 @@
 namespace kestrel {
 
 /// The options of the data set that was found; nothing is read yet.
-using DatasetOptions =
-    std::variant<CocoDatasetOptions, VocDatasetOptions, YoloDatasetOptions, ShapesDatasetOptions>;
+using DatasetOptions = std::variant<CocoDatasetOptions, VocDatasetOptions, YoloDatasetOptions,
+                                    ShapesDatasetOptions, LabelMeDatasetOptions, CvatDatasetOptions,
+                                    CsvDatasetOptions, CustomDatasetOptions>;
 
-/// Decides what a directory is: COCO (annotations/instances_train2017.json with train2017/, or any
-/// annotations/*.json whose names say train, val or test, with the folder where their images are),
-/// VOC (Annotations, JPEGImages, ImageSets/Main; also as VOCdevkit/VOC2007 below it), or YOLO (a
-/// .yaml with train, val and names). A file is taken for the YAML of a YOLO data set. Of several
-/// files for a part the choice is told. Throws DataError saying what was looked for where it is
-/// none of these.
-DatasetOptions recognise(const std::filesystem::path& path, Split split);
+/// What is known of a directory beforehand.
+struct RecogniseOptions {
+  double val_share = 0.2;  ///< Of a set without a list for validation.
+  /// A COCO file and the folder of its pictures, whatever they are called; those for validation may
+  /// be absent.
+  std::filesystem::path annotations, images, val_annotations, val_images;
+};
+
+/// Decides what a directory is (layouts.h); of a set without lists, a share is for validation. A
+/// file is taken for the YAML of a YOLO data set. Of several files for a part the choice is told.
+/// Throws DataError saying what is there and what was looked for where it is no data set.
+DatasetOptions recognise(const std::filesystem::path& path, Split split,
+                         const RecogniseOptions& options = {});
 
 /// The options as a config's data.train, with their type.
 Config to_config(const DatasetOptions& options);
@@ -46,8 +57,9 @@ struct OpenDatasetOptions {
   std::optional<bool> test_mode{};     ///< Keep every image; by default all parts but Train do.
   bool with_mask = false;              ///< Keep segmentations in memory.
   bool strict = false;                 ///< What is wrong stops instead of being dropped.
-  uint64_t seed = 0;                   ///< Of generated images.
-  int64_t num_images = 0;              ///< Of generated images; 0: the default of the part.
+  RecogniseOptions recognise{};
+  uint64_t seed = 0;       ///< Of generated images.
+  int64_t num_images = 0;  ///< Of generated images; 0: the default of the part.
 };
 
 std::unique_ptr<Dataset> open_dataset(const OpenDatasetOptions& options);

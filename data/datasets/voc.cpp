@@ -40,9 +40,8 @@ std::string name_in_line(const std::string& line, const fs::path& annotations) {
   return name;
 }
 
-// JPEGImages/<id>.jpg, another extension, or what <filename> says.
-std::string find_image(const fs::path& root, const std::string& id, const std::string& filename) {
-  const fs::path folder = root / "JPEGImages";
+// <id>.jpg, another extension, or what <filename> says.
+std::string find_image(const fs::path& folder, const std::string& id, const std::string& filename) {
   std::error_code code;
   for (const char* extension :
        {".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".bmp", ".webp", ".tif", ".tiff"}) {
@@ -54,14 +53,33 @@ std::string find_image(const fs::path& root, const std::string& id, const std::s
   return (folder / (id + ".jpg")).string();
 }
 
-// Every class that the tree names, so that train and test agree. Throws DataError where it names
-// none.
-std::vector<std::string> discover_classes(const fs::path& folder) {
+std::vector<fs::path> annotation_files(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(folder, code)) {
     if (entry.path().extension() == ".xml") files.push_back(entry.path());
   }
+  std::ranges::sort(files);
+  return files;
+}
+
+// The names of the images, by the lines of a list or by the files of a folder.
+std::vector<std::string> image_names(const fs::path& list, const fs::path& folder) {
+  std::vector<std::string> names;
+  if (!list.empty()) {
+    names = read_lines("voc", list);
+    if (names.empty()) fail<DataError>("[voc] ", list.string(), ": names no images");
+    return names;
+  }
+  for (const fs::path& file : annotation_files(folder)) names.push_back(file.stem().string());
+  if (names.empty()) fail<DataError>("[voc] ", folder.string(), ": holds no .xml file");
+  return names;
+}
+
+// Every class that the tree names, so that train and test agree. Throws DataError where it names
+// none.
+std::vector<std::string> discover_classes(const fs::path& folder) {
+  const std::vector<fs::path> files = annotation_files(folder);
   std::set<std::string> names;
   std::map<fs::path, std::string> problems;
   std::mutex mutex;
@@ -88,8 +106,8 @@ std::vector<std::string> discover_classes(const fs::path& folder) {
 }
 
 // VOC's own twenty, of which a part of VOC may lack some, else those that there are.
-std::vector<std::string> choose_classes(const fs::path& root) {
-  std::vector<std::string> found = discover_classes(root / "Annotations");
+std::vector<std::string> choose_classes(const fs::path& root, const fs::path& folder) {
+  std::vector<std::string> found = discover_classes(folder);
   std::error_code code;
   const fs::path full = fs::weakly_canonical(root, code);
   const std::string year = (full.has_filename() ? full : full.parent_path()).filename().string();
@@ -167,18 +185,19 @@ Config VocDataset::evaluator() const {
 VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
   const fs::path root = fs::path(options.data_root) / options.img_prefix;
   is_voc2007_ = root.string().find("VOC2007") != std::string::npos;
-  const fs::path list = fs::path(options.data_root) / options.ann_file;
-  if (options.ann_file.empty()) fail<UsageError>("[voc] ann_file is not set");
-  for (const char* folder : {"Annotations", "JPEGImages"}) {
+  const fs::path folder = root / options.ann_subdir, pictures = root / options.img_subdir;
+  for (const fs::path& path : {folder, pictures}) {
     std::error_code code;
-    if (!fs::is_directory(root / folder, code)) {
-      fail<DataError>("[voc] ", (root / folder).string(), ": the folder does not exist");
+    if (!fs::is_directory(path, code)) {
+      fail<DataError>("[voc] ", path.string(), ": the folder does not exist");
     }
   }
-  const std::vector<std::string> lines = read_lines("voc", list);
-  if (lines.empty()) fail<DataError>("[voc] ", list.string(), ": names no images");
+  const fs::path list =
+      options.ann_file.empty() ? fs::path() : fs::path(options.data_root) / options.ann_file;
+  const fs::path source = list.empty() ? folder : list;
+  const std::vector<std::string> lines = image_names(list, folder);
   const bool asked = !options.classes.empty();
-  const std::vector<std::string> classes = asked ? options.classes : choose_classes(root);
+  const std::vector<std::string> classes = asked ? options.classes : choose_classes(root, folder);
   std::map<std::string, int64_t> label_of;
   for (size_t i = 0; i < classes.size(); ++i) {
     label_of.emplace(class_name_of(classes[i]), static_cast<int64_t>(i));
@@ -188,10 +207,10 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
   VocReader reader{options, label_of, complaints};
   std::set<std::string> seen;
   for (size_t line = 0; line < lines.size(); ++line) {
-    const std::string id = name_in_line(lines[line], root / "Annotations");
-    const std::string file = "Annotations/" + id + ".xml";
+    const std::string id = name_in_line(lines[line], folder);
+    const std::string file = (fs::path(options.ann_subdir) / (id + ".xml")).string();
     if (!seen.insert(id).second) {
-      complaints.dropped(list.filename().string(), " names ", id, " twice");
+      complaints.dropped(source.filename().string(), " names ", id, " twice");
       continue;
     }
     VocFile annotation;
@@ -209,7 +228,7 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
     }
     ImageInfo image;
     image.id = static_cast<int64_t>(line) + 1;
-    image.file = find_image(root, id, annotation.filename);
+    image.file = find_image(pictures, id, annotation.filename);
     image.width = annotation.width;
     image.height = annotation.height;
     if (image.width <= 0 || image.height <= 0) {
@@ -235,16 +254,19 @@ VocDataset::VocDataset(const VocDatasetOptions& options) : Dataset("voc") {
   }
   const std::vector<std::string> found(reader.found.begin(), reader.found.end());
   if (asked && !found.empty()) {
-    map_classes(
-        found, classes,
-        {.where = list.string(), .test_mode = options.test_mode, .may_lack = true, .tag = "[voc]"},
-        complaints);
+    map_classes(found, classes,
+                {.where = source.string(),
+                 .test_mode = options.test_mode,
+                 .may_lack = true,
+                 .tag = "[voc]"},
+                complaints);
   }
   set_classes(classes);  // by label, with ids that do not depend on what a list has
-  finish(complaints, {.file = list.string(),
+  finish(complaints, {.file = source.string(),
                       .training = !options.test_mode,
                       .listed = static_cast<int64_t>(lines.size()),
-                      .filter_empty = options.filter_empty_gt});
+                      .filter_empty = options.filter_empty_gt,
+                      .part = options.part});
 }
 
 }  // namespace kestrel

@@ -12,17 +12,23 @@ struct VocDatasetOptions {
   std::string ann_file{};
   std::string img_prefix{};
   std::string data_root{};
+  std::string ann_subdir = "Annotations";
+  std::string img_subdir = "JPEGImages";
   std::vector<std::string> classes{};
   int64_t min_size = 0;
   bool filter_empty_gt = true;
   bool test_mode = false;
   bool strict = false;
+  PartOptions part{};
 
   template <class V>
   void visit(V& v) {
-    v("ann_file", ann_file, "list of image names, such as ImageSets/Main/train.txt");
+    v("ann_file", ann_file,
+      "list of image names, such as ImageSets/Main/train.txt; empty: every annotation");
     v("img_prefix", img_prefix, "folder with JPEGImages and Annotations");
     v("data_root", data_root, "put before the two above where they are relative");
+    v("ann_subdir", ann_subdir, "folder of the annotations in img_prefix");
+    v("img_subdir", img_subdir, "folder of the pictures in img_prefix");
     v("classes", classes,
       "by label; empty: all that the annotations name, sorted, or VOC's twenty in a tree named "
       "VOC2007 or VOC2012 whose annotations name no others");
@@ -30,12 +36,14 @@ struct VocDatasetOptions {
     v("filter_empty_gt", filter_empty_gt, "training: leave out images without objects");
     v("test_mode", test_mode, "keep every image");
     v("strict", strict, "what is wrong stops the run instead of being left out");
+    part.visit(v);
   }
 };
 
 /// Pascal VOC's XML annotations, with MMDetection's rules: one is subtracted from all four
 /// coordinates, then continuous; difficult objects are ignored in training. A degenerate box is
-/// dropped. An image's id is its line in the list, from 1.
+/// dropped. An image's id is its line in the list, from 1; without a list, its place among the
+/// annotations.
 /// Throws DataError where the list is not usable at all or nothing is left.
 class VocDataset : public Dataset {
  public:

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cmath>
+#include <set>
 
 #include <kestrel/data/datasets/complaints.h>
 #include <kestrel/data/datasets/wrappers.h>
@@ -46,10 +48,61 @@ Image ConcatDataset::load(int64_t index) const {
   return parts_[static_cast<size_t>(part)]->load(index - first_[static_cast<size_t>(part)]);
 }
 
+ResampledDataset::ResampledDataset(std::shared_ptr<const Dataset> dataset,
+                                   std::vector<int64_t> indices)
+    : Dataset(dataset->name()), dataset_(std::move(dataset)), indices_(std::move(indices)) {
+  std::vector<int64_t> ids;
+  for (int64_t c = 0; c < dataset_->num_classes(); ++c) ids.push_back(dataset_->category_id(c));
+  set_classes(dataset_->class_names(), std::move(ids));
+  for (const int64_t index : indices_) {
+    const auto from = dataset_->annotations(index);
+    add_image(dataset_->info(index), {from.begin(), from.end()});
+  }
+  add_counts(*dataset_);
+  if (dataset_->strict()) set_strict(true);
+}
+
+Image ResampledDataset::load(int64_t index) const {
+  info(index);  // checks the index
+  return dataset_->load(indices_[static_cast<size_t>(index)]);
+}
+
 std::unique_ptr<Dataset> repeat_dataset(std::shared_ptr<const Dataset> dataset, int64_t times) {
   if (times < 1) fail<UsageError>("[repeat] times must be at least 1, got ", times);
-  return std::make_unique<ConcatDataset>(
-      std::vector<std::shared_ptr<const Dataset>>(static_cast<size_t>(times), dataset));
+  std::vector<int64_t> indices;
+  for (int64_t t = 0; t < times; ++t) {
+    for (int64_t i = 0; i < dataset->size(); ++i) indices.push_back(i);
+  }
+  return std::make_unique<ResampledDataset>(std::move(dataset), std::move(indices));
+}
+
+std::unique_ptr<Dataset> class_balanced_dataset(std::shared_ptr<const Dataset> dataset,
+                                                double oversample_thr, bool filter_empty_gt) {
+  if (!(oversample_thr >= 0 && std::isfinite(oversample_thr))) {
+    fail<UsageError>("[class_balanced] oversample_thr must not be negative, got ", oversample_thr);
+  }
+  std::vector<std::set<int64_t>> labels;
+  std::vector<double> share(static_cast<size_t>(dataset->num_classes()));
+  for (int64_t i = 0; i < dataset->size(); ++i) {
+    std::set<int64_t>& own = labels.emplace_back();
+    for (const Annotation& object : dataset->annotations(i)) {
+      if (object.is_object()) own.insert(object.label);
+    }
+    for (const int64_t label : own) share[static_cast<size_t>(label)] += 1;
+  }
+  for (double& value : share) value /= static_cast<double>(dataset->size());
+  const double threshold =
+      oversample_thr > 0 || share.empty() ? oversample_thr : std::ranges::max(share);
+  std::vector<int64_t> indices;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i].empty() && filter_empty_gt) continue;
+    double factor = 1;
+    for (const int64_t label : labels[i]) {
+      factor = std::max(factor, std::sqrt(threshold / share[static_cast<size_t>(label)]));
+    }
+    indices.insert(indices.end(), static_cast<size_t>(std::ceil(factor)), static_cast<int64_t>(i));
+  }
+  return std::make_unique<ResampledDataset>(std::move(dataset), std::move(indices));
 }
 
 }  // namespace kestrel

@@ -136,7 +136,8 @@ YoloDataset::YoloDataset(const YoloDatasetOptions& options) : Dataset("yolo") {
   finish(complaints, {.file = file,
                       .training = !options.test_mode,
                       .listed = static_cast<int64_t>(images.size()),
-                      .filter_empty = options.filter_empty_gt});
+                      .filter_empty = options.filter_empty_gt,
+                      .part = options.part});
 }
 
 }  // namespace kestrel

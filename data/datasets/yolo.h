@@ -15,6 +15,7 @@ struct YoloDatasetOptions {
   bool filter_empty_gt = false;
   bool test_mode = false;
   bool strict = false;
+  PartOptions part{};
 
   template <class V>
   void visit(V& v) {
@@ -25,6 +26,7 @@ struct YoloDatasetOptions {
     v("filter_empty_gt", filter_empty_gt, "training: leave out images without objects");
     v("test_mode", test_mode, "keep every image");
     v("strict", strict, "what is wrong stops the run instead of being left out");
+    part.visit(v);
   }
 };
 

@@ -196,6 +196,8 @@ void add_list(const fs::path& list, std::vector<fs::path>& images) {
 }  // namespace
 
 YoloYaml read_yolo_yaml(const fs::path& file) {
+  std::error_code code;
+  if (fs::is_directory(file, code)) return yolo_tree(file);
   const Config root = parse(file);
   if (!root.is_map()) fail<DataError>("[yolo] ", file.string(), ": is not a map of keys");
   YoloYaml out;

@@ -21,6 +21,7 @@ struct YoloYaml {
     std::vector<std::filesystem::path> sources;
     std::string problem;  ///< Why it cannot be used, for a DataError; empty where it can.
     bool is_named() const { return !sources.empty() || !problem.empty(); }
+    bool is_there() const { return !sources.empty() && problem.empty(); }
   };
   std::vector<std::string> names;  ///< By class number.
   Part train, val, test;
@@ -34,8 +35,15 @@ struct YoloYaml {
 
 /// Throws DataError that names the file, the key and what was looked for; a part that is not there
 /// matters when it is asked for. `path` is taken as it is, beside the file, beside the file's
-/// folder, and in $KESTREL_DATA.
+/// folder, and in $KESTREL_DATA. A folder is what yolo_tree() finds in it.
 YoloYaml read_yolo_yaml(const std::filesystem::path& file);
+
+/// A folder with pictures and label files and without a YAML: images/train and labels/train (or
+/// train/images and train/labels; val, valid, test likewise), images/ and labels/ alone, pictures
+/// and labels side by side, or CVAT's obj_train_data. Classes are the lines of classes.txt,
+/// obj.names or names.txt, in the folder or in labels/; where there is none, "class 0" to the
+/// largest number in the labels. No part is named where no label is found.
+YoloYaml yolo_tree(const std::filesystem::path& folder);
 
 /// Whether it looks like such a file: YAML with `names` and a part.
 bool is_yolo_yaml(const std::filesystem::path& file);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include <kestrel/data/loader.h>
 #include <kestrel/data/transforms/pipeline.h>
 #include <kestrel/registry/registry.h>
 
@@ -84,7 +85,19 @@ Pipeline::Pipeline(const Config& list) {
   for (const Config& node : list.items()) transforms_.push_back(build<Transform>(node));
 }
 
+bool DatasetSamples::has_objects(int64_t index) const {
+  return std::ranges::any_of(dataset_.annotations(index), &Annotation::is_object);
+}
+
+Sample DatasetSamples::load(int64_t index) const {
+  Sample sample = load_sample(dataset_, index);
+  Philox random(0, 0, static_cast<uint64_t>(index));
+  if (pipeline_.before()) pipeline_.before()->apply(sample, random);
+  return sample;
+}
+
 bool Pipeline::apply(Sample& sample, Philox& random) const {
+  if (before_ && !before_->apply(sample, random)) return false;
   return std::ranges::all_of(
       transforms_, [&](const auto& transform) { return transform->apply(sample, random); });
 }

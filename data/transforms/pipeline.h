@@ -32,8 +32,31 @@ class Pipeline {
   /// False where a transform left nothing of use.
   bool apply(Sample& sample, Philox& random) const;
 
+  /// For transforms that mix images: what is done to each of them first.
+  void set_before(std::shared_ptr<const Pipeline> before) { before_ = std::move(before); }
+  const Pipeline* before() const { return before_.get(); }
+
  private:
+  std::shared_ptr<const Pipeline> before_;
   std::vector<std::shared_ptr<const Transform>> transforms_;
+};
+
+/// A data set's images for transforms that mix several, each after the pipeline's before().
+class DatasetSamples final : public OtherSamples {
+ public:
+  /// Both have to outlive it.
+  DatasetSamples(const Dataset& dataset, const Pipeline& pipeline)
+      : dataset_(dataset), pipeline_(pipeline) {}
+
+  int64_t size() const override { return dataset_.size(); }
+  bool has_objects(int64_t index) const override;
+  /// Random transforms of before() draw anew in each epoch for the image that mixes, and for the
+  /// others from their index alone.
+  Sample load(int64_t index) const override;
+
+ private:
+  const Dataset& dataset_;
+  const Pipeline& pipeline_;
 };
 
 }  // namespace kestrel

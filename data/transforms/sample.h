@@ -30,6 +30,18 @@ struct FloatImage {
   const float* row(int64_t y) const { return pixels.data() + y * width * 3; }
 };
 
+class Sample;
+
+/// The other pictures of a data set, for transforms that mix several.
+class OtherSamples {
+ public:
+  virtual ~OtherSamples() = default;
+  virtual int64_t size() const = 0;
+  virtual bool has_objects(int64_t index) const = 0;
+  /// With what comes before the mixing done to it.
+  virtual Sample load(int64_t index) const = 0;
+};
+
 /// An image with what is annotated in it on its way to the network.
 ///
 /// Mirroring, normalising and padding are only noted: collate() does them in the one pass that
@@ -46,6 +58,7 @@ class Sample {
   ImageMeta meta;
   std::optional<std::array<int64_t, 2>> preset_scale;  ///< w, h for Resize instead of its own.
   std::optional<bool> preset_flip;                     ///< For RandomFlip instead of a draw.
+  const OtherSamples* others = nullptr;                ///< Null where there are none to mix with.
 
   int64_t height() const { return is_float_ ? floats_.height : image_.height; }
   int64_t width() const { return is_float_ ? floats_.width : image_.width; }

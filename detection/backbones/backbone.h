@@ -16,6 +16,10 @@ class Backbone : public Module {
   virtual std::vector<Variable> forward(const Variable& images) = 0;
   /// C of each output level.
   virtual std::vector<int64_t> out_channels() const = 0;
+
+  /// Outputs before this level may be undefined: nobody looks at them, and without gradients their
+  /// memory is free sooner.
+  size_t first_needed = 0;
 };
 
 }  // namespace kestrel

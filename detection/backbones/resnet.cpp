@@ -350,7 +350,9 @@ std::vector<Variable> ResNet::forward(const Variable& images) {
         x = block->forward(x);
       }
     }
-    if (std::ranges::count(options_.out_indices, static_cast<int64_t>(s))) outputs.push_back(x);
+    if (std::ranges::count(options_.out_indices, static_cast<int64_t>(s))) {
+      outputs.push_back(outputs.size() < first_needed ? Variable() : x);
+    }
   }
   return outputs;
 }

@@ -32,7 +32,9 @@ SingleStageDetector::SingleStageDetector(std::unique_ptr<Backbone> own_backbone,
                                          std::unique_ptr<DenseHead> own_head)
     : backbone(adopt("backbone", std::move(own_backbone))),
       neck(own_neck ? &adopt("neck", std::move(own_neck)) : nullptr),
-      bbox_head(adopt("bbox_head", std::move(own_head))) {}
+      bbox_head(adopt("bbox_head", std::move(own_head))) {
+  if (neck) backbone.first_needed = neck->first_input();
+}
 
 std::vector<Variable> SingleStageDetector::extract_features(const Variable& images) {
   std::vector<Variable> levels = backbone.forward(images);
@@ -72,7 +74,9 @@ std::vector<Detections> SingleStageDetector::predict_views(std::span<const Batch
 
 std::vector<StageOutput> SingleStageDetector::stages(const Batch& batch) {
   std::vector<StageOutput> result;
+  const size_t first_needed = std::exchange(backbone.first_needed, 0);  // all of them are shown
   std::vector<Variable> levels = backbone.forward(Variable(batch.images));
+  backbone.first_needed = first_needed;
   result.push_back({"backbone", levels});
   if (neck) {
     levels = neck->forward(levels);

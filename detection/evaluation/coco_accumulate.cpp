@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
+
+#include <kestrel/detection/evaluation/eval_arithmetic.h>
 
 namespace kestrel::coco {
 namespace {
@@ -18,7 +19,7 @@ int64_t recall_index(int64_t t, int64_t k, int64_t classes, int64_t a, int64_t m
 
 /// Precision after each right detection, best score first. Wrong and ignored ones need no entry of
 /// their own: recall does not move there and precision is no higher.
-std::vector<double> precisions(std::span<const MatchedDetection> detections, int a, int t,
+std::vector<double> precisions(std::span<const MatchedDetection> detections, int a, int64_t t,
                                int64_t max_detections) {
   std::vector<double> result;
   int64_t right = 0, wrong = 0;
@@ -35,22 +36,8 @@ std::vector<double> precisions(std::span<const MatchedDetection> detections, int
   return result;
 }
 
-/// numpy's sum of contiguous doubles: eight running sums up to 128 values, halves above.
-double pairwise_sum(std::span<const double> x) {
-  const size_t n = x.size();
-  if (n < 8) return std::accumulate(x.begin(), x.end(), 0.);
-  if (n > 128) {
-    const size_t half = n / 2 - n / 2 % 8;
-    return pairwise_sum(x.first(half)) + pairwise_sum(x.subspan(half));
-  }
-  std::array<double, 8> r;
-  std::copy_n(x.begin(), 8, r.begin());
-  size_t i = 8;
-  for (; i < n - n % 8; i += 8)
-    for (size_t j = 0; j < 8; ++j) r[j] += x[i + j];
-  double sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
-  for (; i < n; ++i) sum += x[i];
-  return sum;
+int64_t thresholds(const CocoEvalResult& result) {
+  return std::ssize(result.limits.iou_thresholds);
 }
 
 struct Range {
@@ -70,28 +57,28 @@ double mean_precision(const CocoEvalResult& result, Range ts, Range ks, int64_t 
 
 double mean_recall(const CocoEvalResult& result, int64_t a, int64_t m) {
   std::vector<double> values;
-  for (int64_t t = 0; t < kT; ++t)
+  for (int64_t t = 0; t < thresholds(result); ++t)
     for (int64_t k = 0; k < std::ssize(result.categories); ++k)
       values.push_back(result.recall_at(t, k, a, m));
   return mean_of_present(values);
 }
 
-Range threshold(double iou) {
-  const auto& all = iou_thresholds();
+/// Of one threshold; of none where there is not that one.
+Range threshold(const CocoEvalResult& result, double iou) {
+  const auto& all = result.limits.iou_thresholds;
   const int64_t t = std::find(all.begin(), all.end(), iou) - all.begin();
-  return {t, t + 1};
+  return {t, std::min(t + 1, std::ssize(all))};
 }
 
 }  // namespace
 
 void reset_tables(CocoEvalResult& result) {
   const int64_t classes = std::ssize(result.categories);
-  result.precision.assign(kT * kR * classes * kA * kM, -1);
-  result.recall.assign(kT * classes * kA * kM, -1);
+  result.precision.assign(thresholds(result) * kR * classes * kA * kM, -1);
+  result.recall.assign(thresholds(result) * classes * kA * kM, -1);
 }
 
-void accumulate_class(const ClassMatches& matches, int64_t k,
-                      const std::array<int64_t, kM>& max_detections, CocoEvalResult& result) {
+void accumulate_class(const ClassMatches& matches, int64_t k, CocoEvalResult& result) {
   if (!matches.seen) return;
   const int64_t classes = std::ssize(result.categories);
   std::vector<MatchedDetection> detections(matches.detections.begin(), matches.detections.end());
@@ -101,8 +88,8 @@ void accumulate_class(const ClassMatches& matches, int64_t k,
     if (matches.counted[a] == 0) continue;
     const auto counted = static_cast<double>(matches.counted[a]);
     for (int m = 0; m < kM; ++m)
-      for (int t = 0; t < kT; ++t) {
-        std::vector<double> curve = precisions(detections, a, t, max_detections[m]);
+      for (int64_t t = 0; t < thresholds(result); ++t) {
+        std::vector<double> curve = precisions(detections, a, t, result.limits.max_detections[m]);
         for (int64_t i = std::ssize(curve) - 1; i > 0; --i)
           curve[i - 1] = std::max(curve[i - 1], curve[i]);
         result.recall[recall_index(t, k, classes, a, m)] =
@@ -123,13 +110,13 @@ double mean_of_present(std::span<const double> values) {
   std::copy_if(values.begin(), values.end(), std::back_inserter(present),
                [](double v) { return v > -1; });
   if (present.empty()) return -1;
-  return pairwise_sum(present) / static_cast<double>(present.size());
+  return pairwise_sum<double>(present) / static_cast<double>(present.size());
 }
 
 void summarize(CocoEvalResult& result) {
   const int64_t classes = std::ssize(result.categories);
-  const Range all_t{0, kT}, all_k{0, classes};
-  const Range t50 = threshold(.5), t75 = threshold(.75);
+  const Range all_t{0, thresholds(result)}, all_k{0, classes};
+  const Range t50 = threshold(result, .5), t75 = threshold(result, .75);
   auto& s = result.stats;
   s[0] = mean_precision(result, all_t, all_k, 0, 2);
   s[1] = mean_precision(result, t50, all_k, 0, 2);

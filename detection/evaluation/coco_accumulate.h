@@ -17,13 +17,11 @@ struct ClassMatches {
   bool seen = false;  ///< Has a detection or an annotation, ignored ones included.
 };
 
-/// Sizes result.precision and result.recall for result.categories and fills them with -1.
+/// Sizes result.precision and result.recall for result.categories and limits, full of -1.
 void reset_tables(CocoEvalResult& result);
 
-/// Writes class k of result.precision and result.recall, with at most so many detections an image.
-/// Safe to call for different k at once.
-void accumulate_class(const ClassMatches& matches, int64_t k,
-                      const std::array<int64_t, kM>& max_detections, CocoEvalResult& result);
+/// Writes class k of result.precision and result.recall. Safe to call for different k at once.
+void accumulate_class(const ClassMatches& matches, int64_t k, CocoEvalResult& result);
 
 /// Computes result.stats, class_ap and class_ap50 from the tables.
 void summarize(CocoEvalResult& result);

@@ -199,7 +199,7 @@ MatchItem match_item(const Item& item, CocoMetric metric) {
 
 void match_group(Group& group, const EvalTruths& truths,
                  const std::vector<CocoEvalDetection>& detections, CocoMetric metric,
-                 std::span<MatchedDetection> out) {
+                 const CocoEvalLimits& limits, std::span<MatchedDetection> out) {
   std::vector<MatchItem> truth_items, detection_items;
   truth_items.reserve(group.truths.size());
   detection_items.reserve(group.detections.size());
@@ -214,7 +214,7 @@ void match_group(Group& group, const EvalTruths& truths,
     detection_items.push_back(match_item(detections[keyed.item], metric));
     detection_items.back().score = detections[keyed.item].score;
   }
-  group.counted = coco::match_image(truth_items, detection_items, metric, out);
+  group.counted = coco::match_image(truth_items, detection_items, metric, limits, out);
 }
 
 /// The groups of each class, in one piece since classes are the major part of the key.
@@ -248,9 +248,32 @@ CocoMetric coco_metric_from_string(std::string_view name) {
   fail<UsageError>("[coco] metric must be bbox or segm, got ", name);
 }
 
+void check_limits(const CocoEvalLimits& limits) {
+  if (limits.iou_thresholds.empty() || limits.iou_thresholds.size() > 32) {
+    fail<UsageError>("[coco] there must be 1 to 32 IoU thresholds, got ",
+                     limits.iou_thresholds.size());
+  }
+  for (const double threshold : limits.iou_thresholds) {
+    if (!(threshold > 0 && threshold <= 1)) {
+      fail<UsageError>("[coco] an IoU threshold must be in (0, 1], got ", threshold);
+    }
+  }
+  const auto& most = limits.max_detections;
+  if (most[0] < 1 || !std::ranges::is_sorted(most)) {
+    fail<UsageError>("[coco] numbers of detections must be three ascending numbers from 1, got ",
+                     most[0], ", ", most[1], " and ", most[2]);
+  }
+  const auto& [small, large] = limits.area_bounds;
+  if (!(small > 0 && small <= large)) {
+    fail<UsageError>("[coco] areas must be two ascending numbers above 0, got ", small, " and ",
+                     large);
+  }
+}
+
 CocoEvalResult evaluate_coco(const EvalTruths& truths,
                              const std::vector<CocoEvalDetection>& detections, CocoMetric metric,
                              const CocoEvalLimits& limits) {
+  check_limits(limits);
   const Index index(truths, limits.class_agnostic);
   const std::vector<Keyed> keyed_truths = key_truths(truths, index, metric);
   const std::vector<Keyed> keyed_detections = key_detections(detections, index, metric);
@@ -260,18 +283,18 @@ CocoEvalResult evaluate_coco(const EvalTruths& truths,
   std::vector<MatchedDetection> results(count);
   parallel_for(std::ssize(groups), 128, [&](int64_t begin, int64_t end) {
     for (int64_t g = begin; g < end; ++g)
-      match_group(groups[g], truths, detections, metric,
+      match_group(groups[g], truths, detections, metric, limits,
                   std::span(results).subspan(groups[g].first_result, groups[g].results));
   });
 
   CocoEvalResult result;
   result.metric = metric;
+  result.limits = limits;
   result.categories = index.categories;
   coco::reset_tables(result);
   const std::vector<ClassMatches> matches = matches_by_class(groups, results, index);
   parallel_for(std::ssize(matches), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k)
-      coco::accumulate_class(matches[k], k, limits.max_detections, result);
+    for (int64_t k = begin; k < end; ++k) coco::accumulate_class(matches[k], k, result);
   });
   coco::summarize(result);
   return result;

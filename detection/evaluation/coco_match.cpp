@@ -6,24 +6,22 @@
 namespace kestrel::coco {
 namespace {
 
-template <size_t N>
-std::array<double, N> linspace(double start, double stop) {
-  std::array<double, N> values{};
-  const double step = (stop - start) / (N - 1);
-  for (size_t i = 0; i < N; ++i) values[i] = static_cast<double>(i) * step + start;
+template <class Values>
+Values linspace(Values values, double start, double stop) {
+  const double step = (stop - start) / static_cast<double>(values.size() - 1);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i) * step + start;
   values.back() = stop;
   return values;
 }
-
-constexpr uint16_t kAllThresholds = (1u << kT) - 1;
 
 struct AreaRange {
   double low, high;
   bool outside(double area) const { return area < low || area > high; }
 };
 
-constexpr std::array<AreaRange, kA> kAreaRanges{
-    {{0, 1e10}, {0, 32. * 32}, {32. * 32, 96. * 96}, {96. * 96, 1e10}}};
+std::array<AreaRange, kA> area_ranges(const std::array<double, 2>& bounds) {
+  return {{{0, 1e10}, {0, bounds[0]}, {bounds[0], bounds[1]}, {bounds[1], 1e10}}};
+}
 
 double overlap(const MatchItem& detection, const MatchItem& truth, CocoMetric metric) {
   if (metric == CocoMetric::kBbox) return coco_box_iou(*detection.bbox, *truth.bbox, truth.crowd);
@@ -67,19 +65,14 @@ int best_truth(const double* ious, std::span<const MatchItem> truths, const Orde
 
 }  // namespace
 
-const std::array<double, kT>& iou_thresholds() {
-  static const auto values = linspace<kT>(.5, .95);
-  return values;
-}
-
 const std::array<double, kR>& recall_points() {
-  static const auto values = linspace<kR>(0, 1);
+  static const auto values = linspace(std::array<double, kR>(), 0, 1);
   return values;
 }
 
 std::array<int64_t, kA> match_image(std::span<const MatchItem> truths,
                                     std::span<MatchItem> detections, CocoMetric metric,
-                                    std::span<MatchedDetection> out) {
+                                    const CocoEvalLimits& limits, std::span<MatchedDetection> out) {
   std::stable_sort(detections.begin(), detections.end(),
                    [](const auto& a, const auto& b) { return a.score > b.score; });
   detections = detections.first(out.size());
@@ -90,22 +83,23 @@ std::array<int64_t, kA> match_image(std::span<const MatchItem> truths,
       ious[d * truths.size() + g] = overlap(detections[d], truths[g], metric);
   }
   std::array<int64_t, kA> counted{};
+  const auto ranges = area_ranges(limits.area_bounds);
   for (int a = 0; a < kA; ++a) {
-    const AreaRange& range = kAreaRanges[a];
+    const AreaRange& range = ranges[a];
     if (truths.empty()) {
       for (size_t d = 0; d < detections.size(); ++d)
-        out[d].ignored[a] = range.outside(detections[d].area) ? kAllThresholds : 0;
+        out[d].ignored[a] = range.outside(detections[d].area) ? ~uint32_t{0} : 0;
       continue;
     }
     const OrderedTruths ordered = order_truths(truths, range);
     counted[a] = std::count(ordered.ignored.begin(), ordered.ignored.end(), false);
     std::vector<char> taken(truths.size());
-    for (int t = 0; t < kT; ++t) {
-      const auto bit = static_cast<uint16_t>(1u << t);
+    for (size_t t = 0; t < limits.iou_thresholds.size(); ++t) {
+      const uint32_t bit = uint32_t{1} << t;
       std::fill(taken.begin(), taken.end(), false);
       for (size_t d = 0; d < detections.size(); ++d) {
         const int found =
-            best_truth(&ious[d * truths.size()], truths, ordered, taken, iou_thresholds()[t]);
+            best_truth(&ious[d * truths.size()], truths, ordered, taken, limits.iou_thresholds[t]);
         bool matched = false, ignored = false;
         if (found >= 0) {
           taken[found] = true;
@@ -122,3 +116,12 @@ std::array<int64_t, kA> match_image(std::span<const MatchItem> truths,
 }
 
 }  // namespace kestrel::coco
+
+namespace kestrel {
+
+const std::vector<double>& coco_iou_thresholds() {
+  static const auto values = coco::linspace(std::vector<double>(10), .5, .95);
+  return values;
+}
+
+}  // namespace kestrel

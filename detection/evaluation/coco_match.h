@@ -9,21 +9,19 @@
 
 namespace kestrel::coco {
 
-constexpr int kT = CocoEvalResult::kThresholds;
 constexpr int kR = CocoEvalResult::kRecalls;
 constexpr int kA = CocoEvalResult::kAreas;
 constexpr int kM = CocoEvalResult::kMaxDetections;
 
-/// The IoU thresholds .5:.05:.95 and recalls 0:.01:1, bit for bit as numpy.linspace makes them.
-const std::array<double, kT>& iou_thresholds();
+/// Recalls 0:.01:1, bit for bit as numpy.linspace makes them.
 const std::array<double, kR>& recall_points();
 
 /// What became of one detection, for each area range: bit t belongs to IoU threshold t.
 struct MatchedDetection {
   double score = 0;
   int rank = 0;                        ///< By score in its image, from 0.
-  std::array<uint16_t, kA> matched{};  ///< Holds an annotation.
-  std::array<uint16_t, kA> ignored{};  ///< Counts neither as right nor as wrong.
+  std::array<uint32_t, kA> matched{};  ///< Holds an annotation.
+  std::array<uint32_t, kA> ignored{};  ///< Counts neither as right nor as wrong.
 };
 
 /// An annotation or detection as the matcher sees it; area is set.
@@ -43,6 +41,6 @@ struct MatchItem {
 /// area range.
 std::array<int64_t, kA> match_image(std::span<const MatchItem> truths,
                                     std::span<MatchItem> detections, CocoMetric metric,
-                                    std::span<MatchedDetection> out);
+                                    const CocoEvalLimits& limits, std::span<MatchedDetection> out);
 
 }  // namespace kestrel::coco

@@ -1,5 +1,6 @@
 #include <algorithm>
-#include <cstdio>
+
+#include <fmt/format.h>
 
 #include <kestrel/detection/evaluation/coco_eval.h>
 
@@ -7,31 +8,24 @@ namespace kestrel {
 namespace {
 
 struct Line {
-  const char* title;
-  const char* type;
-  const char* iou;
-  const char* area;
-  int max_detections;
+  bool precision = true;
+  double iou = 0;  // 0: of all thresholds.
+  const char* area = "all";
+  size_t max_detections = 2;  // Which of the three.
 };
 
-constexpr const char* kPrecision = "Average Precision";
-constexpr const char* kRecall = "Average Recall";
-constexpr const char* kAllIous = "0.50:0.95";
-
-constexpr std::array<Line, 12> kLines{{
-    {kPrecision, "(AP)", kAllIous, "all", 100},
-    {kPrecision, "(AP)", "0.50", "all", 100},
-    {kPrecision, "(AP)", "0.75", "all", 100},
-    {kPrecision, "(AP)", kAllIous, "small", 100},
-    {kPrecision, "(AP)", kAllIous, "medium", 100},
-    {kPrecision, "(AP)", kAllIous, "large", 100},
-    {kRecall, "(AR)", kAllIous, "all", 1},
-    {kRecall, "(AR)", kAllIous, "all", 10},
-    {kRecall, "(AR)", kAllIous, "all", 100},
-    {kRecall, "(AR)", kAllIous, "small", 100},
-    {kRecall, "(AR)", kAllIous, "medium", 100},
-    {kRecall, "(AR)", kAllIous, "large", 100},
-}};
+constexpr std::array<Line, 12> kLines{{{},
+                                       {.iou = .5},
+                                       {.iou = .75},
+                                       {.area = "small"},
+                                       {.area = "medium"},
+                                       {.area = "large"},
+                                       {.precision = false, .max_detections = 0},
+                                       {.precision = false, .max_detections = 1},
+                                       {.precision = false},
+                                       {.precision = false, .area = "small"},
+                                       {.precision = false, .area = "medium"},
+                                       {.precision = false, .area = "large"}}};
 
 }  // namespace
 
@@ -42,14 +36,17 @@ const std::array<std::string_view, 12>& coco_stat_names() {
 }
 
 std::string coco_summary(const CocoEvalResult& result) {
+  const std::vector<double>& thresholds = result.limits.iou_thresholds;
   std::string text;
   for (size_t i = 0; i < kLines.size(); ++i) {
     const Line& line = kLines[i];
-    char buffer[160];
-    std::snprintf(buffer, sizeof buffer,
-                  " %-18s %s @[ IoU=%-9s | area=%6s | maxDets=%3d ] = %.3f\n", line.title,
-                  line.type, line.iou, line.area, line.max_detections, result.stats[i]);
-    text += buffer;
+    const std::string iou =
+        line.iou > 0 ? fmt::format("{:.2f}", line.iou)
+                     : fmt::format("{:.2f}:{:.2f}", thresholds.front(), thresholds.back());
+    text += fmt::format(" {:<18} {} @[ IoU={:<9} | area={:>6} | maxDets={:>3} ] = {:.3f}\n",
+                        line.precision ? "Average Precision" : "Average Recall",
+                        line.precision ? "(AP)" : "(AR)", iou, line.area,
+                        result.limits.max_detections[line.max_detections], result.stats[i]);
   }
   return text;
 }
@@ -57,19 +54,10 @@ std::string coco_summary(const CocoEvalResult& result) {
 std::string coco_class_table(const CocoEvalResult& result) {
   size_t width = 8;
   for (const auto& category : result.categories) width = std::max(width, category.name.size());
-  const auto row = [&](std::string name, const std::string& ap, const std::string& ap50) {
-    name.resize(width, ' ');
-    return name + "  " + ap + "  " + ap50 + '\n';
-  };
-  const auto number = [](double value) {
-    char buffer[32];
-    std::snprintf(buffer, sizeof buffer, "%6.3f", value);
-    return std::string(buffer);
-  };
-  std::string text = row("category", "    AP", "  AP50");
+  std::string text = fmt::format("{:{}}  {:>6}  {:>6}\n", "category", width, "AP", "AP50");
   for (size_t k = 0; k < result.categories.size(); ++k)
-    text +=
-        row(result.categories[k].name, number(result.class_ap[k]), number(result.class_ap50[k]));
+    text += fmt::format("{:{}}  {:6.3f}  {:6.3f}\n", result.categories[k].name, width,
+                        result.class_ap[k], result.class_ap50[k]);
   return text;
 }
 

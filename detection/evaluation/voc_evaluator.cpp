@@ -2,14 +2,14 @@
 #include <kestrel/detection/evaluation/voc_evaluator.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
 #include <functional>
 #include <limits>
 #include <numeric>
 #include <unordered_map>
 
-#include <kestrel/kernels/common/box.h>
+#include <fmt/format.h>
+
+#include <kestrel/detection/evaluation/eval_arithmetic.h>
 #include <kestrel/kernels/error.h>
 
 namespace kestrel {
@@ -37,34 +37,32 @@ struct VocClass {
   explicit VocClass(size_t images) : objects(images), detections(images) {}
 };
 
-float overlap(const Box& a, const Box& b, float pixel) {
-  const float w = std::max(std::min(a.x2, b.x2) - std::max(a.x1, b.x1) + pixel, 0.0F);
-  const float h = std::max(std::min(a.y2, b.y2) - std::max(a.y1, b.y1) + pixel, 0.0F);
-  const float area_a = (a.x2 - a.x1 + pixel) * (a.y2 - a.y1 + pixel);
-  const float area_b = (b.x2 - b.x1 + pixel) * (b.y2 - b.y1 + pixel);
-  const float both = w * h;
-  return both / std::max(area_a + area_b - both, 1e-6F);
-}
+/// Sides from and below which objects count, squared.
+struct AreaLimits {
+  float least = 0, below = std::numeric_limits<float>::infinity();
+
+  bool hold(float area) const { return area >= least && area < below; }
+};
 
 /// The detections of an image, marked, best score first.
 std::vector<VocDetection> judge(const std::vector<VocObject>& objects,
-                                std::vector<VocDetection> detections, float threshold,
-                                float pixel) {
+                                std::vector<VocDetection> detections, float threshold, float pixel,
+                                const AreaLimits& limits) {
   std::ranges::stable_sort(detections, std::greater(), &VocDetection::score);
   std::vector<char> taken(objects.size());
   for (VocDetection& detection : detections) {
     float most = -1;
     size_t best = 0;
     for (size_t i = 0; i < objects.size(); ++i) {
-      const float own = overlap(detection.box, objects[i].box, pixel);
+      const float own = eval_iou(detection.box, objects[i].box, pixel);
       if (own > most) {
         most = own;
         best = i;
       }
     }
     if (!(most >= threshold)) {
-      detection.wrong = true;
-    } else if (!objects[best].difficult) {
+      detection.wrong = limits.hold(eval_area(detection.box, pixel));
+    } else if (!objects[best].difficult && limits.hold(eval_area(objects[best].box, pixel))) {
       (taken[best] ? detection.wrong : detection.right) = true;
       taken[best] = 1;
     }
@@ -73,15 +71,16 @@ std::vector<VocDetection> judge(const std::vector<VocObject>& objects,
 }
 
 double area_below(const std::vector<double>& recall, std::vector<double> precision) {
-  double area = 0, after = 0;
   for (size_t i = precision.size(); i-- > 1;) {
     precision[i - 1] = std::max(precision[i - 1], precision[i]);
   }
+  std::vector<double> strips;
+  double after = 0;
   for (size_t i = 0; i < recall.size(); ++i) {
-    area += (recall[i] - after) * precision[i];
+    if (recall[i] != after) strips.push_back((recall[i] - after) * precision[i]);
     after = recall[i];
   }
-  return area;
+  return pairwise_sum<double>(strips);
 }
 
 /// The best precision from a recall on.
@@ -98,15 +97,18 @@ struct ClassResult {
   PrecisionCurve curve;
 };
 
+/// AP is a float32, and so are its means: MMDetection's to the last bit.
 ClassResult evaluate_class(const VocClass& of_class, float threshold,
-                           const VocEvaluatorOptions& options) {
+                           const VocEvaluatorOptions& options, const AreaLimits& limits) {
+  const float pixel = options.legacy_coordinates ? 1.0F : 0.0F;
   ClassResult result;
   std::vector<VocDetection> all;
   for (size_t i = 0; i < of_class.objects.size(); ++i) {
     const auto& objects = of_class.objects[i];
-    result.objects += std::ranges::count(objects, false, &VocObject::difficult);
-    const auto judged =
-        judge(objects, of_class.detections[i], threshold, options.legacy_coordinates ? 1.0F : 0.0F);
+    result.objects += std::ranges::count_if(objects, [&](const VocObject& o) {
+      return !o.difficult && limits.hold(eval_area(o.box, pixel));
+    });
+    const auto judged = judge(objects, of_class.detections[i], threshold, pixel, limits);
     all.insert(all.end(), judged.begin(), judged.end());
   }
   result.detections = std::ssize(all);
@@ -121,9 +123,11 @@ ClassResult evaluate_class(const VocClass& of_class, float threshold,
     result.curve.precision.push_back(static_cast<double>(right / std::max(right + wrong, kEps)));
   }
   if (options.mode == VocMode::Area) {
-    result.curve.ap = area_below(result.curve.recall, result.curve.precision);
+    result.curve.ap = static_cast<float>(area_below(result.curve.recall, result.curve.precision));
   } else {
-    for (int i = 0; i <= 10; ++i) result.curve.ap += best_precision(result.curve, i * 0.1) / 11;
+    float sum = 0;
+    for (int i = 0; i <= 10; ++i) sum += static_cast<float>(best_precision(result.curve, i * 0.1));
+    result.curve.ap = sum / 11;
   }
   return result;
 }
@@ -184,11 +188,52 @@ PrecisionCurve mean_curve_of(const std::vector<PrecisionCurve>& curves, double m
   return mean;
 }
 
-std::string table_row(std::string name, size_t width, const char* format, auto... values) {
-  char numbers[120];
-  std::snprintf(numbers, sizeof numbers, format, values...);
-  name.resize(std::max(width, name.size()), ' ');
-  return name + numbers + '\n';
+/// What the classes have at one threshold, of objects of some size.
+struct VocRound {
+  std::vector<ClassResult> classes;
+  double mean = 0;  ///< Over the classes that have objects; 0 where none has.
+};
+
+VocRound evaluate_classes(const std::vector<VocClass>& classes, double threshold,
+                          const VocEvaluatorOptions& options, const AreaLimits& limits) {
+  VocRound round;
+  std::vector<float> annotated;
+  for (const VocClass& of_class : classes) {
+    round.classes.push_back(
+        evaluate_class(of_class, static_cast<float>(threshold), options, limits));
+    const ClassResult& result = round.classes.back();
+    if (result.objects > 0) annotated.push_back(static_cast<float>(result.curve.ap));
+  }
+  if (!annotated.empty()) {
+    round.mean = pairwise_sum<float>(annotated) / static_cast<float>(annotated.size());
+  }
+  return round;
+}
+
+void add_table(const EvalTruths& truths, const VocRound& round, EvalReport& report) {
+  size_t width = 8;
+  for (const EvalCategory& category : truths.categories) {
+    width = std::max(width, category.name.size());
+  }
+  report.text += fmt::format("{:{}}  {:>7}  {:>7}  {:>7}  {:>6}\n", "class", width, "objects",
+                             "found", "recall", "AP");
+  for (size_t k = 0; k < round.classes.size(); ++k) {
+    const auto& [objects, found, curve] = round.classes[k];
+    report.text +=
+        fmt::format("{:{}}  {:7}  {:7}  {:7.3f}  {:6.3f}\n", truths.categories[k].name, width,
+                    objects, found, curve.recall.empty() ? 0.0 : curve.recall.back(), curve.ap);
+  }
+  report.text +=
+      fmt::format("{:{}}  {:>7}  {:>7}  {:>7}  {:6.3f}\n", "mAP", width, "", "", "", round.mean);
+}
+
+void add_curves(const EvalTruths& truths, const VocRound& round, EvalReport& report) {
+  for (size_t k = 0; k < round.classes.size(); ++k) {
+    if (round.classes[k].objects == 0) continue;
+    report.curves.push_back(round.classes[k].curve);
+    report.curves.back().name = truths.categories[k].name;
+  }
+  report.mean_curve = mean_curve_of(report.curves, round.mean);
 }
 
 }  // namespace
@@ -198,10 +243,11 @@ VocEvaluator::VocEvaluator(const VocEvaluatorOptions& options, const EvalTruths&
   for (const std::string& metric : options.metric.values) {
     if (metric != "mAP") fail<UsageError>("[voc] metric must be mAP, got ", metric);
   }
-  if (options.iou_thr.values.empty()) fail<UsageError>("[voc] iou_thr has no threshold");
-  for (const double threshold : options.iou_thr.values) {
-    if (!(threshold > 0 && threshold <= 1)) {
-      fail<UsageError>("[voc] iou_thr must be in (0, 1], got ", threshold);
+  check_thresholds("voc", options.iou_thr.values);
+  for (const auto& [least, below] : options.scale_ranges) {
+    if (!(least >= 0 && least < below)) {
+      fail<UsageError>("[voc] scale_ranges are pairs of ascending sides in pixels, got [", least,
+                       ", ", below, "]");
     }
   }
 }
@@ -210,39 +256,25 @@ EvalReport VocEvaluator::evaluate(const std::vector<ImageDetections>& detections
   const std::vector<VocClass> classes = deal(truths_, detections);
   EvalReport report;
   report.numbers.emplace_back("map", 0);
-  size_t width = 8;
-  for (const EvalCategory& category : truths_.categories) {
-    width = std::max(width, category.name.size());
-  }
   for (const double threshold : options_.iou_thr.values) {
-    std::vector<PrecisionCurve> curves;
-    double sum = 0;
-    char title[40];
-    std::snprintf(title, sizeof title, "IoU %.2f:\n", threshold);
-    if (options_.iou_thr.values.size() > 1) report.text += title;
-    report.text +=
-        table_row("class", width, "  %7s  %7s  %7s  %6s", "objects", "found", "recall", "AP");
-    for (size_t k = 0; k < classes.size(); ++k) {
-      ClassResult result = evaluate_class(classes[k], static_cast<float>(threshold), options_);
-      result.curve.name = truths_.categories[k].name;
-      report.text += table_row(
-          result.curve.name, width, "  %7lld  %7lld  %7.3f  %6.3f",
-          static_cast<long long>(result.objects), static_cast<long long>(result.detections),
-          result.curve.recall.empty() ? 0.0 : result.curve.recall.back(), result.curve.ap);
-      if (result.objects == 0) continue;
-      sum += result.curve.ap;
-      curves.push_back(std::move(result.curve));
+    if (options_.iou_thr.values.size() > 1) {
+      report.text += fmt::format("IoU {:.2f}:\n", threshold);
     }
-    const double mean = curves.empty() ? 0 : sum / static_cast<double>(curves.size());
-    report.text += table_row("mAP", width, "  %7s  %7s  %7s  %6.3f", "", "", "", mean);
-    char name[16];
-    std::snprintf(name, sizeof name, "ap%02d", static_cast<int>(threshold * 100));
-    report.numbers.emplace_back(name, mean);
-    report.numbers[0].second += mean / static_cast<double>(options_.iou_thr.values.size());
-    if (threshold == 0.5) {
-      report.mean_curve = mean_curve_of(curves, mean);
-      report.curves = std::move(curves);
+    const std::string name = fmt::format("ap{:02}", static_cast<int>(threshold * 100));
+    const VocRound all = evaluate_classes(classes, threshold, options_, {});
+    add_table(truths_, all, report);
+    report.numbers.emplace_back(name, all.mean);
+    report.numbers[0].second += all.mean / static_cast<double>(options_.iou_thr.values.size());
+    for (const auto& [least, below] : options_.scale_ranges) {
+      const std::string sides = fmt::format("{}-{}", least, below);
+      report.text += "sides " + sides + ":\n";
+      const VocRound some = evaluate_classes(
+          classes, threshold, options_,
+          {.least = static_cast<float>(least * least), .below = static_cast<float>(below * below)});
+      add_table(truths_, some, report);
+      report.numbers.emplace_back(fmt::format("{}/{}", name, sides), some.mean);
     }
+    if (threshold == 0.5) add_curves(truths_, all, report);
   }
   return report;
 }

@@ -59,6 +59,7 @@ class FPN : public Neck {
 
   /// One map per backbone level in; num_outs maps of out_channels channels out.
   std::vector<Variable> forward(std::vector<Variable> inputs) override;
+  size_t first_input() const override { return static_cast<size_t>(options_.start_level); }
   /// By init_cfg.
   void init_weights(Philox& random) override;
 

@@ -186,28 +186,51 @@ class Examination {
 
   static std::optional<std::string> kind_of(const fs::path& folder) {
     try {
-      return std::visit(
-          []<class T>(const T&) {
-            return std::is_same_v<T, CocoDatasetOptions>  ? "COCO"
-                   : std::is_same_v<T, VocDatasetOptions> ? "VOC"
-                                                          : "YOLO";
-          },
-          recognise(folder, Split::Train));
+      std::string type = to_config(recognise(folder, Split::Val)).at("type").as_string();
+      return type.substr(0, type.find("Dataset"));
     } catch (const std::exception&) {
       return {};
     }
   }
 
+  /// Where backbones' weights are looked for (find_pretrained), and what lies there.
   void weights() {
     const char* set = std::getenv("KESTREL_WEIGHTS");
-    if (!set) return;
-    fact("weights", fmt::format("KESTREL_WEIGHTS={}", set));
-    if (!fs::is_directory(set)) {
+    std::string text;
+    std::vector<fs::path> places = {"weights"};
+    if (set) places.insert(places.begin(), set);
+    for (const fs::path& place : places) {
+      text += fmt::format("{}{}: {}", text.empty() ? "" : "; ",
+                          set && place == set ? fmt::format("KESTREL_WEIGHTS={}", set)
+                                              : fmt::format("./{}", place.string()),
+                          weights_in(place));
+    }
+    fact("weights", set ? text : text + " (KESTREL_WEIGHTS is not set)");
+    if (set && !fs::is_directory(set)) {
       problem(
           fmt::format("KESTREL_WEIGHTS is {}, which is no folder: set it to the folder that "
                       "pretrained weights lie in.",
                       set));
     }
+  }
+
+  static std::string weights_in(const fs::path& folder) {
+    std::vector<std::string> names;
+    std::error_code code;
+    if (!fs::is_directory(folder, code)) return "no such folder";
+    for (const auto& entry : fs::directory_iterator(folder, code)) {
+      const fs::path extension = entry.path().extension();
+      if (extension == ".pth" || extension == ".safetensors") {
+        names.push_back(entry.path().filename().string());
+      }
+    }
+    std::ranges::sort(names);
+    constexpr size_t kShown = 5;
+    const size_t more = names.size() > kShown ? names.size() - kShown : 0;
+    names.resize(names.size() - more);
+    if (names.empty()) return "no weights";
+    return fmt::format("{}", fmt::join(names, ", ")) +
+           (more > 0 ? fmt::format(" and {} more", more) : "");
   }
 
   fs::path runs_;

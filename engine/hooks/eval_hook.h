@@ -18,17 +18,25 @@ struct EvalOptions {
   std::optional<int64_t> start = {};
   OneOrMore<std::string> metric = {};
   bool classwise = false;
+  /// These go to the evaluator where they are given.
+  Config iou_thrs = {}, proposal_nums = {}, metric_items = {}, iou_thr = {}, scale_ranges = {};
   Config evaluator = {};
   std::string save_best = "auto";
   /// Whether a "greater" or a "less" value of save_best is better; "": by its name.
-  std::string rule = "";
+  std::string rule;
 
   template <class V>
   void visit(V& v) {
     v("interval", interval, "epochs; the last epoch is always evaluated");
     v("start", start, "first epoch, from 1, that is evaluated");
-    v("metric", metric, "bbox, segm, proposal or mAP; none: what the data set is for");
+    v("metric", metric,
+      "bbox, segm, proposal, proposal_fast, mAP or recall; none: what the data set is for");
     v("classwise", classwise, "numbers of each class, too");
+    v("iou_thrs", iou_thrs, "of CocoEvaluator");
+    v("proposal_nums", proposal_nums, "of CocoEvaluator or RecallEvaluator");
+    v("metric_items", metric_items, "of CocoEvaluator");
+    v("iou_thr", iou_thr, "of VocEvaluator or RecallEvaluator");
+    v("scale_ranges", scale_ranges, "of VocEvaluator");
     v("evaluator", evaluator, "{type: ...}, instead of the one that knows `metric`");
     v("save_best", save_best,
       "the metric by which best.safetensors is chosen; auto: the first; \"\": none");

@@ -43,8 +43,8 @@ double flop_of(const Module& layer, const Variable& input, const Variable& outpu
     // slice of the weight.
     const bool transposed = dynamic_cast<const ConvTranspose2d*>(&layer) != nullptr;
     const int64_t values = transposed ? input.numel() : output.numel();
-    return 2.0 * static_cast<double>(values) *
-           static_cast<double>(weight.numel() / std::max<int64_t>(1, weight.size(0)));
+    const int64_t slice = weight.numel() / std::max<int64_t>(1, weight.size(0));
+    return 2.0 * static_cast<double>(values) * static_cast<double>(slice);
   }
   return 0;
 }

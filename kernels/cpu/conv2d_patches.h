@@ -28,6 +28,12 @@ struct Patches {
   int64_t rows() const { return batch * grid_h * grid_w; }
   int64_t depth() const { return static_cast<int64_t>(taps.size()) * channels; }
 
+  /// Whether row r is the pixel r of the source, as for a 1x1 convolution.
+  bool rows_are_pixels() const {
+    return taps.size() == 1 && taps[0].y == 0 && taps[0].x == 0 && step_h == 1 && step_w == 1 &&
+           grid_h == height && grid_w == width;
+  }
+
   /// Rows [first, first + count) as the left operand of GemmKernels::multiply.
   void left(const GemmKernels& kernels, int64_t first, int64_t count, float* a,
             float* row_buffer) const;

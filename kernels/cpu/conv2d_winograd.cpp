@@ -122,11 +122,15 @@ void multiply(const Product<T>& p) {
     }
     for (int64_t point = 0; point < kPoints; ++point) {
       for (int64_t panel = p_begin; panel < p_end; ++panel) {
-        kernels.multiply(count, std::min(kernels.panel, p.columns - panel * kernels.panel), depth,
-                         points + point * in_stride, count,
-                         p.panels + (point * panels + panel) * depth * kernels.panel,
-                         sums + point * out_stride + (panel - p_begin) * kernels.panel, row_stride,
-                         false);
+        kernels.multiply({.rows = count,
+                          .columns = std::min(kernels.panel, p.columns - panel * kernels.panel),
+                          .depth = depth,
+                          .a = points + point * in_stride,
+                          .a_row = kDepthBlock,
+                          .a_block = count * kDepthBlock,
+                          .b = p.panels + (point * panels + panel) * depth * kernels.panel,
+                          .sums = sums + point * out_stride + (panel - p_begin) * kernels.panel,
+                          .sum_stride = row_stride});
       }
     }
     for (int64_t i = 0; i < count; ++i) {

@@ -2,7 +2,10 @@
 #define HWY_TARGET_INCLUDE <kestrel/kernels/cpu/gemm_kernels.cpp>
 #include <kestrel/kernels/cpu/simd_targets.h>
 
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
+
+#include <algorithm>
 
 #include <kestrel/kernels/cpu/gemm_kernels.h>
 #include <kestrel/kernels/cpu/simd-inl.h>
@@ -32,46 +35,107 @@ HWY_INLINE void AddTo(float* c, int64_t ldc, bool accumulate, FloatVector (&sum)
   }
 }
 
+/// sum, with c where it is not null, to where `store` says.
 template <int kRows, int kVectors>
-HWY_NOINLINE void MultiplyTile(int64_t depth, const float* HWY_RESTRICT a, int64_t a_block,
-                               const float* HWY_RESTRICT b, float* HWY_RESTRICT c, int64_t ldc,
-                               bool accumulate, const float* ahead, int64_t ahead_step) {
+HWY_INLINE void Finish(const float* c, int64_t ldc, const TileStore<float>& store, int64_t first,
+                       FloatVector (&sum)[kRows][kVectors]) {
+  const FloatTag d;
+  const FloatVector lower = hn::Set(d, store.lower);
+  FloatVector bias[kVectors];
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    bias[v] = store.bias ? hn::LoadU(d, store.bias + v * kLanes) : hn::Zero(d);
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    const int64_t at = store.offsets[first + r];
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      FloatVector value = sum[r][v];
+      if (c) value = hn::Add(hn::LoadU(d, c + r * ldc + v * kLanes), value);
+      value = hn::Add(value, bias[v]);
+      if (store.residual) {
+        value = hn::Add(value, hn::LoadU(d, store.residual + at + v * kLanes));
+      }
+      // The second operand is returned if either is NaN: NaN stays NaN.
+      value = hn::Max(lower, value);
+      if (store.stream) {
+        hn::Stream(value, d, store.output + at + v * kLanes);
+      } else {
+        hn::StoreU(value, d, store.output + at + v * kLanes);
+      }
+    }
+  }
+}
+
+/// What each depth block of a tile asks for: `step` floats from `at` on.
+struct Prefetch {
+  const float* at;
+  int64_t step;
+
+  HWY_INLINE void next() {
+    for (int64_t line = 0; line < step; line += kCacheLine) {
+      __builtin_prefetch(at + line, 0, 2);
+    }
+    at += step;
+  }
+};
+
+/// Rows [first, first + kRows) of a product. They are addressed by threes: base, base + stride and
+/// base + 2 * stride.
+template <int kRows, int kVectors>
+HWY_NOINLINE void MultiplyTile(const PanelProduct& p, int64_t first, Prefetch panel,
+                               Prefetch left) {
+  constexpr int kBases = (kRows + 2) / 3;
   const FloatTag d;
   FloatVector sum[kRows][kVectors];
+  const float* HWY_RESTRICT base[kBases];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      sum[r][v] = hn::Zero(d);
-    }
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
   }
-  for (int64_t block = 0; block < depth; block += kDepthBlock) {
-    if (block > 0 && block % kSumDepth == 0) {
-      AddTo(c, ldc, accumulate, sum);
-      accumulate = true;
-    }
-    for (int64_t line = 0; line < ahead_step; line += kCacheLine) {
-      __builtin_prefetch(ahead + line, 0, 2);
-    }
-    ahead += ahead_step;
-    const float* HWY_RESTRICT row = a;
+  const int64_t stride = p.a_row;
+#pragma GCC unroll 5
+  for (int i = 0; i < kBases; ++i) base[i] = p.a + (first + 3 * i) * stride;
+  const float* HWY_RESTRICT b = p.b;
+  // Sums that go on to `store` at once need room for one tile only, which stays in L1.
+  bool accumulate = p.accumulate;
+  float* c = p.sums + (p.store && !accumulate ? 0 : first * p.sum_stride);
+  int64_t left_depth = p.depth;
+  for (;;) {
+    const int64_t some = std::min(left_depth, kSumDepth);
+    for (int64_t block = 0; block < some; block += kDepthBlock) {
+      panel.next();
+      left.next();
 #pragma GCC unroll 2
-    for (int64_t k = 0; k < kDepthBlock; ++k) {
-      FloatVector right[kVectors];
+      for (int64_t k = 0; k < kDepthBlock; ++k) {
+        FloatVector right[kVectors];
 #pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, b + v * kLanes);
+        for (int v = 0; v < kVectors; ++v) right[v] = hn::LoadU(d, b + v * kLanes);
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const FloatVector left = hn::Set(d, row[r * kDepthBlock]);
+        for (int r = 0; r < kRows; ++r) {
+          const FloatVector value = hn::Set(d, base[r / 3][r % 3 * stride]);
 #pragma GCC unroll 2
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
+          for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(value, right[v], sum[r][v]);
+        }
+#pragma GCC unroll 5
+        for (int i = 0; i < kBases; ++i) ++base[i];
+        b += kPanel;
       }
-      ++row;
-      b += kPanel;
+#pragma GCC unroll 5
+      for (int i = 0; i < kBases; ++i) base[i] += p.a_block - kDepthBlock;
     }
-    a += a_block;
+    left_depth -= some;
+    if (left_depth <= 0) break;
+    AddTo(c, p.sum_stride, accumulate, sum);
+    accumulate = true;
   }
-  AddTo(c, ldc, accumulate, sum);
+  if (p.store) {
+    Finish(accumulate ? c : nullptr, p.sum_stride, *p.store, first, sum);
+  } else {
+    AddTo(c, p.sum_stride, accumulate, sum);
+  }
 }
 
 template <int kRows, int kVectors>
@@ -161,18 +225,13 @@ void MultiplyOverlappingRows(int rows, int64_t columns, int64_t segments, int64_
 }
 
 template <int kRows>
-void MultiplyRows(int rows, int64_t columns, int64_t depth, const float* a, int64_t a_block,
-                  const float* b, float* c, int64_t ldc, bool accumulate, const float* ahead,
-                  int64_t ahead_step) {
+void MultiplyRows(int rows, const PanelProduct& p, int64_t first, Prefetch panel, Prefetch left) {
   if constexpr (kRows > 0) {
-    if (rows < kRows) {
-      return MultiplyRows<kRows - 1>(rows, columns, depth, a, a_block, b, c, ldc, accumulate, ahead,
-                                     ahead_step);
-    }
-    if (columns > kLanes) {
-      MultiplyTile<kRows, 2>(depth, a, a_block, b, c, ldc, accumulate, ahead, ahead_step);
+    if (rows < kRows) return MultiplyRows<kRows - 1>(rows, p, first, panel, left);
+    if (p.columns > kLanes) {
+      MultiplyTile<kRows, 2>(p, first, panel, left);
     } else {
-      MultiplyTile<kRows, 1>(depth, a, a_block, b, c, ldc, accumulate, ahead, ahead_step);
+      MultiplyTile<kRows, 1>(p, first, panel, left);
     }
   }
 }
@@ -202,18 +261,32 @@ HWY_INLINE void EachRowGroup(int64_t m, F&& f) {
   }
 }
 
-void Multiply(int64_t m, int64_t columns, int64_t depth, const float* a, int64_t a_rows,
-              const float* b, float* c, int64_t ldc, bool accumulate) {
+/// Floats of each of `parts` shares, in whole cache lines.
+int64_t ShareOf(int64_t floats, int64_t parts) {
+  return (floats / parts + kCacheLine - 1) / kCacheLine * kCacheLine;
+}
+
+template <class T>
+void Store(const TileStore<T>& tile);
+
+void Multiply(const PanelProduct& product) {
+  PanelProduct p = product;
+  const bool whole = p.columns % kLanes == 0;
+  if (!whole) p.store = nullptr;
   // The next panel follows this one in memory, and is mostly not in L2 yet: each group of rows
-  // asks for its share of it. Prefetches beyond the end do no harm.
-  const int64_t groups = (m + kMaxRows - 1) / kMaxRows;
-  const int64_t step = (kDepthBlock * kPanel / groups + kCacheLine - 1) / kCacheLine * kCacheLine;
-  const float* ahead = b + depth * kPanel;
-  EachRowGroup(m, [&](int64_t begin, int rows) {
-    MultiplyRows<kMaxRows>(rows, columns, depth, a + begin * kDepthBlock, a_rows * kDepthBlock, b,
-                           c + begin * ldc, ldc, accumulate, ahead, step);
-    ahead += depth / kDepthBlock * step;
+  // asks for its share of it.
+  const int64_t groups = (p.rows + kMaxRows - 1) / kMaxRows, blocks = p.depth / kDepthBlock;
+  Prefetch panel{p.b + p.depth * kPanel, ShareOf(kDepthBlock * kPanel, groups)};
+  Prefetch left{p.ahead.data, p.ahead.floats > 0
+                                  ? ShareOf(p.ahead.floats, groups * std::max<int64_t>(1, blocks))
+                                  : 0};
+  EachRowGroup(p.rows, [&](int64_t begin, int rows) {
+    MultiplyRows<kMaxRows>(rows, p, begin, panel, left);
+    panel.at += blocks * panel.step;
+    left.at += blocks * left.step;
   });
+  if (whole && p.store && p.store->stream) hwy::FlushStream();
+  if (!whole && product.store) Store(*product.store);
 }
 
 void MultiplyOverlapping(int64_t m, int64_t columns, int64_t segments, int64_t length,

@@ -25,12 +25,34 @@ struct TileStore {
   const T* residual;      ///< indexed like output; or null.
   T* output;
   const int64_t* offsets;
-  float lower;  ///< values below become this: 0 for ReLU, -inf for none.
+  float lower;          ///< values below become this: 0 for ReLU, -inf for none.
+  bool stream = false;  ///< Past the caches, where output is aligned to whole vectors.
 };
 
 /// GemmKernels::multiply adds so many products, and then these sums: the rounding of one long sum
 /// grows with its length. Callers that split the depth do so at multiples of it.
 inline constexpr int64_t kSumDepth = 128;
+
+/// Memory that is asked for while a panel is multiplied, so that it is in L2 afterwards. Asking
+/// beyond the end of an array does no harm.
+struct Ahead {
+  const float* data = nullptr;
+  int64_t floats = 0;
+};
+
+/// Some rows of a left operand times a packed panel: what GemmKernels::multiply computes.
+struct PanelProduct {
+  int64_t rows, columns;
+  int64_t depth;   ///< A multiple of kDepthBlock.
+  const float* a;  ///< Element (i, k) is a[i * a_row + k / 16 * a_block + k % 16].
+  int64_t a_row, a_block;
+  const float* b;  ///< One packed panel, (depth, panel).
+  float* sums;     ///< (rows, sum_stride), written up to a whole number of vectors.
+  int64_t sum_stride;
+  bool accumulate = false;                  ///< Adds to the sums.
+  const TileStore<float>* store = nullptr;  ///< Where the sums go, which are undefined then.
+  Ahead ahead = {};                         ///< Beside the panel that follows b in memory.
+};
 
 /// The inner loops of matrix products, compiled for several instruction sets. All sums are float32
 /// and are formed in the order of the depth, whatever the blocking.
@@ -38,11 +60,7 @@ struct GemmKernels {
   int64_t panel;  ///< Columns of a packed right operand: panels are stored one after the other.
   int64_t rows;   ///< Rows that the registers hold; a good block is a multiple of it.
 
-  /// c (m, columns) = or += a * b. a is blocked by depth: (depth / 16, a_rows, 16), starting at the
-  /// first of the m rows; b is one packed panel, (depth, panel). depth is a multiple of 16. Writes
-  /// c up to a whole number of vectors.
-  void (*multiply)(int64_t m, int64_t columns, int64_t depth, const float* a, int64_t a_rows,
-                   const float* b, float* c, int64_t ldc, bool accumulate);
+  void (*multiply)(const PanelProduct& product);
 
   /// c (m, columns) = a * b, where the rows of a overlap in memory, as the patches of the first
   /// convolution of a network do: element (i, s * length + k) is

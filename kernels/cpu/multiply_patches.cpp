@@ -12,11 +12,57 @@ constexpr int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-// A block of the left operand, (7 or 8 groups of register rows) x kDepthChunk, is read once per
-// panel of the right one and should stay in L2 beside the sums.
-constexpr int64_t kRowGroups = 8;
-constexpr int64_t kDepthChunk = 512;
-constexpr int64_t kChunkedColumns = 512;
+/// How a product is divided into items that threads take, and these into calls of the kernel.
+struct Division {
+  int64_t rows;    ///< Of an item.
+  int64_t depth;   ///< Of a call: the left operand's rows and the panel should stay in L2 together.
+  int64_t splits;  ///< Of the columns.
+};
+
+constexpr int64_t kMaxRows = 512;
+constexpr int64_t kWholeDepth = 2048;  // up to which a call has the whole depth
+
+Division division_of(int64_t rows, int64_t depth, int64_t columns) {
+  constexpr int64_t kItemFloats = 64 * 1024;  // of the left operand
+  constexpr int64_t kMinGroups = 4, kMaxGroups = 8;
+  constexpr int64_t kDeepGroups = 16, kDeepChunk = 512, kDeepColumns = 512;
+  const GemmKernels& kernels = gemm_kernels();
+  const bool deep = depth > kWholeDepth;
+  // A panel that is read serves some groups of as many rows as the registers hold. The fewer they
+  // are, the more often all panels are read.
+  const int64_t fitting = kItemFloats / (std::max<int64_t>(1, depth) * kernels.rows);
+  const int64_t groups = deep ? kDeepGroups : std::clamp(fitting, kMinGroups, kMaxGroups);
+  Division d{.rows = std::min({rows, groups * kernels.rows, kMaxRows}),
+             .depth = deep ? kDeepChunk : std::max<int64_t>(1, depth),
+             .splits = 1};
+  // Few items: split the columns too, so that the threads have something to share.
+  const int64_t most = ceil_div(ceil_div(columns, kernels.panel), 4);
+  d.splits = std::clamp<int64_t>(ceil_div(4 * num_threads(), ceil_div(rows, d.rows)), 1, most);
+  if (deep) d.splits = std::max(d.splits, ceil_div(columns, kDeepColumns));
+  return d;
+}
+
+/// The left operand where it is read as it lies, else null.
+const float* left_in_place(const Patches<float>& patches) {
+  return patches.rows_are_pixels() && patches.channels % kDepthBlock == 0 ? patches.data : nullptr;
+}
+const float* left_in_place(const Patches<bfloat16>&) {
+  return nullptr;
+}
+
+// Outputs larger than this have left the caches before anybody reads them.
+constexpr int64_t kStreamFloats = int64_t{8} << 20;
+
+/// Whether an output is written past the caches.
+bool streams(const float* output, const float* residual, int64_t rows, int64_t columns,
+             const OutputGrid& grid) {
+  return !residual && rows * columns >= kStreamFloats && grid.pixel_stride % 16 == 0 &&
+         grid.row_stride % 16 == 0 && grid.image_stride % 16 == 0 &&
+         reinterpret_cast<uintptr_t>(output) % 64 == 0;
+}
+bool streams(const bfloat16*, const bfloat16*, int64_t, int64_t, const OutputGrid&) {
+  return false;
+}
 
 }  // namespace
 
@@ -47,47 +93,81 @@ void multiply_patches(const Patches<T>& patches, const float* packed, int64_t co
   const int64_t depth = padded_depth(patches.depth());
   const int64_t panels = ceil_div(columns, kernels.panel);
   if (rows == 0 || columns == 0) return;
-  const int64_t block = std::min(rows, kRowGroups * kernels.rows);
-  const int64_t blocks = ceil_div(rows, block);
-  const bool chunked = depth > kDepthChunk;
-  // Few blocks of rows: split the panels too, so that the threads have something to share.
-  int64_t splits = std::clamp<int64_t>(ceil_div(4 * num_threads(), blocks), 1, ceil_div(panels, 4));
-  if (chunked) splits = std::max(splits, ceil_div(columns, kChunkedColumns));
+  const Division by = division_of(rows, depth, columns);
+  const int64_t block = by.rows, splits = by.splits;
+  const bool chunked = depth > by.depth;
   const bool whole_blocks = patches.channels % kDepthBlock == 0;
-  parallel_for(blocks * splits, 1, [&](int64_t begin, int64_t) {
+  const float* in_place = left_in_place(patches);
+  const bool pixels = patches.rows_are_pixels() && patches.channels == patches.pixel_stride;
+  const bool stream = streams(output, residual, rows, columns, grid);
+  const int64_t threads = num_threads();
+  parallel_for(ceil_div(rows, block) * splits, 1, [&](int64_t begin, int64_t) {
     const int64_t first = begin / splits * block, split = begin % splits;
     const int64_t count = std::min(block, rows - first);
     const int64_t p_begin = panels * split / splits, p_end = panels * (split + 1) / splits;
     const int64_t sum_stride = (chunked ? p_end - p_begin : 1) * kernels.panel + 16;
-    float* left = scratch(Scratch::Left, block * depth);
     float* sums = scratch(Scratch::Sums, block * sum_stride);
-    patches.left(kernels, first, count, left,
-                 whole_blocks ? nullptr : scratch(Scratch::Rows, block * depth));
-    int64_t offsets[kRowGroups * 16];
+    const float* left = in_place + first * patches.pixel_stride;
+    if (!in_place) {
+      float* packed_left = scratch(Scratch::Left, block * depth);
+      patches.left(kernels, first, count, packed_left,
+                   whole_blocks ? nullptr : scratch(Scratch::Rows, block * depth));
+      left = packed_left;
+    }
+    const int64_t a_row = in_place ? patches.pixel_stride : kDepthBlock;
+    const int64_t a_block = in_place ? kDepthBlock : count * kDepthBlock;
+    int64_t offsets[kMaxRows];
     for (int64_t i = 0; i < count; ++i) {
       const int64_t r = first + i;
       offsets[i] = r / (grid.grid_w * grid.grid_h) * grid.image_stride +
                    r / grid.grid_w % grid.grid_h * grid.row_stride +
                    r % grid.grid_w * grid.pixel_stride;
     }
-    for (int64_t k = 0; k < std::max<int64_t>(1, depth); k += kDepthChunk) {
-      const int64_t chunk = std::min(kDepthChunk, depth - k);
+    // What the item after this one, on this thread, will probably read.
+    const int64_t next = std::min(rows, (begin + threads) / splits * block);
+    const int64_t next_floats =
+        pixels && next > first
+            ? std::min(block, rows - next) * patches.channels * static_cast<int64_t>(sizeof(T)) / 4
+            : 0;
+    const int64_t calls = (p_end - p_begin) * ceil_div(depth, by.depth);
+    const int64_t share = ceil_div(next_floats, std::max<int64_t>(1, calls) * 16) * 16;
+    Ahead ahead{reinterpret_cast<const float*>(patches.data + next * patches.channels), share};
+    for (int64_t k = 0; k < std::max<int64_t>(1, depth); k += by.depth) {
+      const int64_t chunk = std::min(by.depth, depth - k);
       for (int64_t p = p_begin; p < p_end; ++p) {
         const int64_t column = p * kernels.panel;
         const int64_t width = std::min(kernels.panel, columns - column);
         float* sum = sums + (chunked ? (p - p_begin) * kernels.panel : 0);
-        kernels.multiply(count, width, chunk, left + k * count, count,
-                         packed + column * depth + k * kernels.panel, sum, sum_stride, k > 0);
-        if (k + chunk < depth) continue;
-        store(kernels, TileStore<U>{.sums = sum,
-                                    .stride = sum_stride,
-                                    .rows = count,
-                                    .columns = width,
-                                    .bias = bias ? bias + column : nullptr,
-                                    .residual = residual ? residual + column : nullptr,
-                                    .output = output + column,
-                                    .offsets = offsets,
-                                    .lower = lower});
+        const TileStore<U> tile{.sums = sum,
+                                .stride = sum_stride,
+                                .rows = count,
+                                .columns = width,
+                                .bias = bias ? bias + column : nullptr,
+                                .residual = residual ? residual + column : nullptr,
+                                .output = output + column,
+                                .offsets = offsets,
+                                .lower = lower,
+                                .stream = stream};
+        PanelProduct product{.rows = count,
+                             .columns = width,
+                             .depth = chunk,
+                             .a = left + k / kDepthBlock * a_block,
+                             .a_row = a_row,
+                             .a_block = a_block,
+                             .b = packed + column * depth + k * kernels.panel,
+                             .sums = sum,
+                             .sum_stride = sum_stride,
+                             .accumulate = k > 0,
+                             .ahead = ahead};
+        ahead.data += share;
+        const bool last = k + chunk >= depth;
+        if constexpr (std::is_same_v<U, float>) {
+          if (last) product.store = &tile;
+          kernels.multiply(product);
+        } else {
+          kernels.multiply(product);
+          if (last) store(kernels, tile);
+        }
       }
     }
   });

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include <kestrel/data/datasets/coco.h>
-#include <kestrel/data/datasets/write_coco.h>
+#include <kestrel/data/convert/write_coco.h>
 #include <kestrel/engine/train.h>
 
 #include "compat_files.h"

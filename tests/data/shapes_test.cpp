@@ -2,8 +2,8 @@
 
 #include <set>
 
+#include <kestrel/data/convert/write_coco.h>
 #include <kestrel/data/datasets/open.h>
-#include <kestrel/data/datasets/write_coco.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/kernels/parallel.h>
 

@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 
 #include <kestrel/data/datasets/shapes.h>
-#include <kestrel/data/datasets/write_coco.h>
+#include <kestrel/data/convert/write_coco.h>
 #include <kestrel/data/image.h>
 
 namespace {

@@ -61,6 +61,19 @@ TEST(Environment, FitsOnAScreen) {
   }
 }
 
+TEST(Environment, SaysWhereWeightsAreLookedFor) {
+  const auto folder = std::filesystem::temp_directory_path() /
+                      (std::to_string(::getpid()) + "_kestrel_environment_weights");
+  std::filesystem::create_directories(folder);
+  const auto said = [&] { return examine_environment().text(); };
+  const SetVariable weights("KESTREL_WEIGHTS", folder.c_str());
+  EXPECT_NE(said().find("no weights"), std::string::npos);
+  std::ofstream(folder / "resnet18-f37072fd.pth") << "x";
+  EXPECT_NE(said().find("resnet18-f37072fd.pth"), std::string::npos);
+  EXPECT_NE(said().find("./weights"), std::string::npos);
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Environment, SaysWhatIsWrong) {
   EXPECT_FALSE(has_problem(examine_environment(), "KESTREL_DATA"));
   const SetVariable data("KESTREL_DATA", "/no/such/folder");

@@ -67,6 +67,27 @@ TEST(Evaluation, TheDataSetChoosesAndTheConfigOverrules) {
   EXPECT_THROW(chosen("{metric: [bbox, mAP]}", voc), UsageError);
 }
 
+TEST(Evaluation, HandsItsOptionsToTheEvaluator) {
+  const OfVoc voc;
+  const ShapesDataset shapes({.num_images = 2});
+  const auto node = [](const std::string& text, const Dataset& dataset) {
+    return evaluator_config(read_options<EvalOptions>(Config::parse(text)), dataset);
+  };
+  EXPECT_EQ(node("{iou_thr: [0.5, 0.7]}", voc).at("iou_thr").items().size(), 2u);
+  EXPECT_EQ(node("{metric: bbox, iou_thrs: [0.5], metric_items: [mAP]}", shapes)
+                .at("metric_items")
+                .items()
+                .size(),
+            1u);
+  EXPECT_TRUE(node("{metric: recall}", voc).at("legacy_coordinates").as_bool());
+  EXPECT_FALSE(node("{metric: recall}", shapes).contains("legacy_coordinates"));
+  // One that the evaluator does not know is an error.
+  const EvalTruths none;
+  EXPECT_THROW((build<Evaluator, const EvalTruths&>(
+                   node("{metric: mAP, proposal_nums: [1]}", shapes), none)),
+               UsageError);
+}
+
 TEST(Evaluation, MasksAreKeptWhereTheyAreEvaluated) {
   const auto kept = [](const std::string& evaluation, const std::string& set) {
     Config node = Config::parse(set);

@@ -79,7 +79,7 @@ TEST_F(RunFiles, EverythingIsThereAndReadable) {
        {"config.yaml", "environment.txt", "train.log", "metrics.jsonl", "results.csv",
         "results.png", "PR_curve.png", "confusion_matrix.png", "labels.png", "train_batch0.jpg",
         "train_batch1.jpg", "train_batch2.jpg", "val_batch0_labels.jpg", "val_batch0_pred.jpg",
-        "coco_results.json", "events.out.tfevents"}) {
+        "coco_results.json", "worst_pictures.jpg", "events.out.tfevents"}) {
     EXPECT_TRUE(found.contains(name)) << name;
   }
   EXPECT_FALSE(found.contains("train_batch3.jpg"));
@@ -117,7 +117,8 @@ TEST_F(RunFiles, EachCanBeLeftOut) {
       {"curves", "results.png"},
       {"precision_recall", "PR_curve.png"},
       {"confusion_matrix", "confusion_matrix.png"},
-      {"coco_results", "coco_results.json"}};
+      {"coco_results", "coco_results.json"},
+      {"worst", "worst_pictures.jpg"}};
   Config config = two_epochs();
   config.apply_override("runner.max_epochs=1");
   config.apply_override("data.train.num_images=4");

@@ -8,7 +8,7 @@
 
 #include <kestrel/data/datasets/coco.h>
 #include <kestrel/data/datasets/shapes.h>
-#include <kestrel/data/datasets/write_coco.h>
+#include <kestrel/data/convert/write_coco.h>
 #include <kestrel/engine/evaluate.h>
 #include <kestrel/engine/train.h>
 #include <kestrel/inference/detector.h>

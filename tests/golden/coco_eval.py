@@ -21,14 +21,19 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 
-def evaluate(truths, results, metric):
+def evaluate(truths, results, metric, **params):
     with contextlib.redirect_stdout(io.StringIO()):
         gt = COCO(truths)
         evaluation = COCOeval(gt, gt.loadRes(results), metric)
+        for name, value in params.items():
+            setattr(evaluation.params, name, value)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return [float(v) for v in evaluation.stats]
+    precision = evaluation.eval["precision"][:, :, :, 0, -1]
+    classes = [p[p > -1] for p in numpy.moveaxis(precision, 2, 0)]
+    return ([float(v) for v in evaluation.stats],
+            [float(p.mean()) if p.size else -1. for p in classes])
 
 
 def polygon_masks():
@@ -52,14 +57,24 @@ def polygon_masks():
 
 def main():
     program = sys.argv[1]
-    numbers = {"bbox": [], "segm": []}
+    # The last three are of the first 200 sets whose results have boxes.
+    numbers = {"bbox": [], "segm": [], "classes": [], "proposals": [], "custom": []}
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([program, "--gtest_filter=CocoGolden.*"], stdout=subprocess.DEVNULL,
                        env={**os.environ, "KESTREL_WRITE_COCO_SETS": folder}, check=False)
-        for metric, rows in numbers.items():
+        for metric in ("bbox", "segm"):
+            rows = numbers[metric]
             for index in range(500):
-                rows.append(evaluate(f"{folder}/{index}_truths.json",
-                                     f"{folder}/{index}_results.json", metric))
+                files = f"{folder}/{index}_truths.json", f"{folder}/{index}_results.json"
+                rows.append(evaluate(*files, metric)[0])
+                if metric == "segm" or index >= 300 or index % 3 == 2:
+                    continue
+                numbers["classes"].append(evaluate(*files, metric)[1])
+                numbers["proposals"].append(evaluate(
+                    *files, metric, useCats=0, maxDets=[2, 10, 1000])[0][6:])
+                numbers["custom"].append(evaluate(
+                    *files, metric, maxDets=[3, 20, 100], iouThrs=numpy.array([.3, .5, .625, .9]),
+                    areaRng=[[0, 1e10], [0, 400], [400, 2000], [2000, 1e10]])[0])
     golden = {
         "made_by": f"tests/golden/coco_eval.py, pycocotools {version('pycocotools')}, "
                    f"numpy {version('numpy')}",

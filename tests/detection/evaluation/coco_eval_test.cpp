@@ -304,12 +304,12 @@ TEST(CocoEval, SummaryHasTheFamiliarLines) {
 }
 
 TEST(CocoEval, ThresholdsAreThoseOfNumpy) {
-  EXPECT_EQ(coco::iou_thresholds()[0], .5);
-  EXPECT_EQ(coco::iou_thresholds()[5], .75);
-  EXPECT_EQ(coco::iou_thresholds()[9], .95);
+  EXPECT_EQ(coco_iou_thresholds()[0], .5);
+  EXPECT_EQ(coco_iou_thresholds()[5], .75);
+  EXPECT_EQ(coco_iou_thresholds()[9], .95);
   // numpy.linspace(.5, .95, 10)[2] and numpy.linspace(0, 1, 101)[[7, 29]], which are not .6, .07,
   // .29.
-  EXPECT_EQ(coco::iou_thresholds()[2], 0.59999999999999998);
+  EXPECT_EQ(coco_iou_thresholds()[2], 0.59999999999999998);
   EXPECT_EQ(coco::recall_points()[7], 0.070000000000000007);
   EXPECT_EQ(coco::recall_points()[29], 0.28999999999999998);
   EXPECT_EQ(coco::recall_points()[100], 1);

@@ -17,9 +17,10 @@ nlohmann::json golden() {
   return file ? nlohmann::json::parse(file) : nlohmann::json();
 }
 
-CocoEvalResult evaluate_set(const test::CocoSet& set, CocoMetric metric) {
+CocoEvalResult evaluate_set(const test::CocoSet& set, CocoMetric metric,
+                            const CocoEvalLimits& limits = {}) {
   const EvalTruths truths = parse_coco_truths(set.truths, metric);
-  return evaluate_coco(truths, parse_coco_results(set.results, truths, metric), metric);
+  return evaluate_coco(truths, parse_coco_results(set.results, truths, metric), metric, limits);
 }
 
 void compare(CocoMetric metric) {
@@ -56,6 +57,33 @@ TEST(CocoGolden, BoxNumbersAreBitExact) {
 
 TEST(CocoGolden, MaskNumbersAreBitExact) {
   compare(CocoMetric::kSegm);
+}
+
+TEST(CocoGolden, ClassesProposalsAndOtherLimitsAreBitExact) {
+  const nlohmann::json expected = golden();
+  size_t row = 0;
+  for (int index = 0; index < 300; ++index) {
+    if (index % 3 == 2) continue;  // results without boxes
+    const test::CocoSet set = test::make_coco_set(index);
+    EXPECT_EQ(evaluate_set(set, CocoMetric::kBbox).class_ap,
+              expected["classes"][row].get<std::vector<double>>())
+        << "set " << index;
+    const auto proposals = evaluate_set(set, CocoMetric::kBbox,
+                                        {.class_agnostic = true, .max_detections = {2, 10, 1000}});
+    EXPECT_EQ(std::vector(proposals.stats.begin() + 6, proposals.stats.end()),
+              expected["proposals"][row].get<std::vector<double>>())
+        << "set " << index;
+    const auto custom = evaluate_set(set, CocoMetric::kBbox,
+                                     {.max_detections = {3, 20, 100},
+                                      .iou_thresholds = {.3, .5, .625, .9},
+                                      .area_bounds = {400, 2000}});
+    EXPECT_EQ(std::vector(custom.stats.begin(), custom.stats.end()),
+              expected["custom"][row].get<std::vector<double>>())
+        << "set " << index;
+    ++row;
+  }
+  EXPECT_EQ(row, 200u);
+  EXPECT_EQ(expected["custom"].size(), row);
 }
 
 TEST(CocoGolden, PolygonsBecomeTheSameRuns) {

@@ -103,6 +103,29 @@ TEST(CocoEvaluator, MasksAndProposalsHaveNumbersOfTheirOwn) {
   EXPECT_NE(report.text.find("segm:\n"), std::string::npos);
 }
 
+TEST(CocoEvaluator, ItsLimitsAndItemsAreOptions) {
+  const EvalTruths truths = pets();
+  const CocoEvaluator evaluator({.metric = {{"bbox", "proposal_fast"}},
+                                 .proposal_nums = {1, 2, 3},
+                                 .max_dets = {1, 5, 20},
+                                 .iou_thrs = {0.3, 0.5},
+                                 .metric_items = {{"AR@20", "mAP_50", "mAP_75", "AR_s@20"}}},
+                                truths);
+  const EvalReport report = evaluator.evaluate(finds(truths));
+  EXPECT_EQ(names_of(report),
+            (std::vector<std::string>{"ar20", "ap50", "ap75", "ar_s", "proposal_fast_ar1",
+                                      "proposal_fast_ar2", "proposal_fast_ar3"}));
+  EXPECT_EQ(number(report, "ap75"), -1);  // no threshold here
+  EXPECT_EQ(number(report, "ar_s"), 0.5);
+  EXPECT_NEAR(number(report, "proposal_fast_ar1"), 2. / 3, 1e-15);
+  EXPECT_EQ(number(report, "proposal_fast_ar2"), 1);
+  EXPECT_NE(report.text.find("IoU=0.30:0.50 | area=   all | maxDets= 20"), std::string::npos);
+  EXPECT_THROW(CocoEvaluator({.metric_items = {{"mAP_60"}}}, truths), UsageError);
+  EXPECT_THROW(CocoEvaluator({.iou_thrs = {0}}, truths), UsageError);
+  EXPECT_THROW(CocoEvaluator({.iou_thrs = std::vector<double>(33, 0.5)}, truths), UsageError);
+  EXPECT_THROW(CocoEvaluator({.areas = {100, 50}}, truths), UsageError);
+}
+
 TEST(CocoEvaluator, SaysWhatIsWrong) {
   const EvalTruths truths = pets();
   EXPECT_THROW(CocoEvaluator({.metric = {{"mAP"}}}, truths), UsageError);

@@ -1,6 +1,6 @@
 #include <nlohmann/json.hpp>
 
-#include <kestrel/data/datasets/write_coco.h>
+#include <kestrel/data/convert/write_coco.h>
 #include <kestrel/data/file.h>
 #include <kestrel/kernels/error.h>
 
@@ -23,23 +23,14 @@ json to_json(const Segmentation& s) {
 
 }  // namespace
 
-void write_coco(const Dataset& dataset, const fs::path& directory, const std::string& part) {
+void write_coco(const Dataset& dataset, const fs::path& directory, const std::string& part,
+                PictureTransfer transfer) {
   json images = json::array(), annotations = json::array(), categories = json::array();
-  const fs::path folder = directory / part;
-  fs::create_directories(folder);
   for (int64_t i = 0; i < dataset.size(); ++i) {
     const ImageInfo& info = dataset.info(i);
-    const fs::path name = fs::path(info.file).filename();
-    std::error_code code;
-    if (fs::exists(info.file, code)) {
-      fs::copy_file(info.file, folder / name, fs::copy_options::overwrite_existing);
-    } else {
-      write_image(folder / name, dataset.load(i));
-    }
-    images.push_back({{"id", info.id},
-                      {"file_name", name.string()},
-                      {"width", info.width},
-                      {"height", info.height}});
+    const std::string name = place_picture(dataset, i, directory / part, part, transfer);
+    images.push_back(
+        {{"id", info.id}, {"file_name", name}, {"width", info.width}, {"height", info.height}});
     for (const Annotation& a : dataset.annotations(i)) {
       json record = {
           {"id", a.id},     {"image_id", info.id}, {"category_id", dataset.category_id(a.label)},

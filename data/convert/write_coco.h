@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include <kestrel/data/datasets/dataset.h>
+#include <kestrel/data/convert/pictures.h>
 
 namespace kestrel {
 
@@ -11,6 +11,6 @@ namespace kestrel {
 /// copies of the files), annotations as <directory>/annotations/instances_<part>.json. Parts of one
 /// tree, such as "train2017" and "val2017", are written by one call each.
 void write_coco(const Dataset& dataset, const std::filesystem::path& directory,
-                const std::string& part);
+                const std::string& part, PictureTransfer transfer = PictureTransfer::Copy);
 
 }  // namespace kestrel
