@@ -1,6 +1,7 @@
 // How many COCO-sized JPEGs the loader makes into batches: decode 640x480, resize to 800x1067,
-// flip, normalise, pad; and mixed as for YOLOX at 640x640. Then the first work in parts, and the machine's limits: turbojpeg's decoding
-// alone, and how fast floats of a batch's size are written. Medians of five runs.
+// flip, normalise, pad; and mixed as for YOLOX at 640x640. Then the first work in parts, and the
+// machine's limits: turbojpeg's decoding alone, and how fast floats of a batch's size are written.
+// Medians of five runs.
 //
 //   loader_bench [THREADS]     2 by default
 #include <algorithm>
