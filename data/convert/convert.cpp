@@ -200,7 +200,7 @@ void DatasetWriter::write_middle(const Dataset& dataset, const std::string& part
            object.segmentation ? 1 : 0);
       lose("crowds and difficult objects: both are written as ignored", ignore ? 1 : 0);
     }
-    list.push_back({{"filename", part + "/" + name},
+    list.push_back({{"filename", (fs::path(part) / name).string()},
                     {"width", info.width},
                     {"height", info.height},
                     {"ann",

@@ -10,10 +10,10 @@ namespace fs = std::filesystem;
 fs::path free_name(const fs::path& folder, const fs::path& name, const std::string& prefix) {
   std::error_code code;
   if (!fs::exists(folder / name, code)) return name;
-  const fs::path longer = prefix + "_" + name.string();
+  fs::path longer = prefix + "_" + name.string();
   if (!fs::exists(folder / longer, code)) return longer;
   for (int64_t number = 2;; ++number) {
-    const fs::path numbered =
+    fs::path numbered =
         longer.stem().string() + "_" + std::to_string(number) + longer.extension().string();
     if (!fs::exists(folder / numbered, code)) return numbered;
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <kestrel/data/file.h>
@@ -123,8 +124,7 @@ PictureRecord parse_labelme(std::string_view bytes, std::vector<std::string>& pr
       const std::string type = shape.value("shape_type", "polygon");
       std::vector<double> polygon = outline(type, points_of(shape));
       if (polygon.empty()) {
-        problems.push_back("shape " + std::to_string(number) + " ('" + label + "', " + type +
-                           ") has no area");
+        problems.push_back(fmt::format("shape {} ('{}', {}) has no area", number, label, type));
         continue;
       }
       const auto group = shape.find("group_id");

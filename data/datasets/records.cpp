@@ -28,7 +28,7 @@ fs::path picture_folder(const RecordsOptions& options) {
 fs::path find_picture(const fs::path& folder, const std::string& name) {
   std::error_code code;
   for (const NameForm form : {NameForm::AsWritten, NameForm::Slashes, NameForm::LastPart}) {
-    const fs::path file = folder / in_form(name, form);
+    fs::path file = folder / in_form(name, form);
     if (fs::is_regular_file(file, code)) return file;
   }
   return folder / in_form(name, NameForm::LastPart);
