@@ -255,19 +255,21 @@ TrainSummary train(const Config& config, TrainOptions& options, RunLog& log) {
   }
   say(options, cost_text(runner, checkpointer->writing_seconds()));
   summary.weights_hash = weights_hash(*run.model);
-  summary.seconds = seconds_since(start);
   summary.stopped = options.stop && options.stop->load();
   summary.position = runner.resume_point();
   summary.graph_replays = run.task->graph_replays();
+  if (!summary.stopped && runner.finished_epochs() >= runner.max_epochs()) {
+    report_run(run, evaluation, options);
+  }
   if (!std::filesystem::exists(summary.last)) {
     fail<ModelFileError>(summary.last.string(),
                          " was written, and is gone: somebody removed or renamed ",
                          options.out.string(), " while the run wrote to it");
   }
+  summary.seconds = seconds_since(start);
   if (summary.stopped) {
     log.add("INFO", "stopped; --resume " + options.out.string() + " goes on");
   } else {
-    if (runner.finished_epochs() >= runner.max_epochs()) report_run(run, evaluation, options);
     say(options, fmt::format("done in {}: {}, weights hash {}", duration_text(summary.seconds),
                              summary.last.string(), summary.weights_hash));
   }
