@@ -1,6 +1,7 @@
 // How many COCO-sized JPEGs the loader makes into batches: decode 640x480, resize to 800x1067,
-// flip, normalise, pad. Then the same work in parts, and the machine's limits: turbojpeg's decoding
-// alone, and how fast floats of a batch's size are written. Medians of five runs.
+// flip, normalise, pad; and mixed as for YOLOX at 640x640. Then the first work in parts, and the
+// machine's limits: turbojpeg's decoding alone, and how fast floats of a batch's size are written.
+// Medians of five runs.
 //
 //   loader_bench [THREADS]     2 by default
 #include <algorithm>
@@ -22,8 +23,11 @@
 #include <kestrel/data/file.h>
 #include <kestrel/data/loader.h>
 #include <kestrel/data/transforms/collate.h>
+#include <kestrel/data/transforms/mix_up.h>
+#include <kestrel/data/transforms/mosaic.h>
 #include <kestrel/data/transforms/normalize.h>
 #include <kestrel/data/transforms/pad.h>
+#include <kestrel/data/transforms/random_affine.h>
 #include <kestrel/data/transforms/random_flip.h>
 #include <kestrel/data/transforms/resize.h>
 #include <kestrel/kernels/parallel.h>
@@ -78,6 +82,16 @@ Pipeline recipe() {
       .add<Resize>(ResizeOptions{.img_scale = {{1333, 800}}})
       .add<RandomFlip>(RandomFlipOptions{.flip_ratio = {{0.5}}})
       .add<Normalize>(NormalizeOptions{})
+      .add<Pad>(PadOptions{.size_divisor = 32});
+}
+
+/// YOLOX's training: every image is made of six.
+Pipeline mixing_recipe() {
+  return Pipeline()
+      .add<Mosaic>(MosaicOptions{})
+      .add<RandomAffine>(RandomAffineOptions{.border = {-320, -320}})
+      .add<MixUp>(MixUpOptions{.ratio_range = {0.8, 1.6}})
+      .add<RandomFlip>(RandomFlipOptions{.flip_ratio = {{0.5}}})
       .add<Pad>(PadOptions{.size_divisor = 32});
 }
 
@@ -150,6 +164,13 @@ void measure_all(int threads) {
   say("loader", measure([&] {
         loader.start_epoch(0);
         while (loader.next()) {
+        }
+      }));
+
+  Loader mixing(photos, mixing_recipe(), sampler, {.batch_size = 2, .workers = threads});
+  say("loader, Mosaic + RandomAffine + MixUp", measure([&] {
+        mixing.start_epoch(0);
+        while (mixing.next()) {
         }
       }));
 

@@ -1,12 +1,13 @@
 // Compares a detector with MMDetection's own, number by number:
 //
 //   dump_model.py CONFIG --out DUMP          (Python with MMDetection 2.28)
-//   parity_mmdetection CONFIG.py DUMP [--device D] [--json]
+//   parity_mmdetection CONFIG.py DUMP [--exact DUMP] [--device D] [--json]
 //
 // Builds the model from MMDetection's config, loads the dump's weights by name, and runs it as the
 // dump did: in test mode for the outputs of each part and the detections, in training mode for
 // losses and gradients. Prints the largest error of each; exits with 1 where one is beyond its
-// tolerance. bench/parity_mmdetection.sh does both steps for many configs.
+// tolerance. --exact, which bench/dump_float64.py writes, also tells how far either program is from
+// the same model in float64. bench/parity_mmdetection.sh does all steps for many configs.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -65,6 +66,8 @@ struct Result {
   Errors errors;
   Errors rounding;  ///< Of Kestrel's own results where the images change by their last bits.
   Errors limits;
+  std::optional<Errors> theirs;  ///< MMDetection's distance from itself in float64,
+  std::optional<Errors> ours;    ///< and Kestrel's from the same.
   int64_t detections = 0;
   std::vector<std::string> failures = {};
 };
@@ -247,7 +250,75 @@ void compare_counts(const Module& model, const Dump& dump, Report& report) {
   compare("trainable parameters", model.parameter_count(true), dump.trainable);
 }
 
-Report compare(const Config& config, const Dump& dump, Device device, bool quiet) {
+/// Detections as a dump has them: (n, 5) boxes and scores.
+Detections detections_of(const Tensor& rows, const Tensor& labels) {
+  const int64_t n = rows.size(0);
+  Detections found{
+      .boxes = Tensor::empty({n, 4}), .scores = Tensor::empty({n}), .labels = labels.clone()};
+  for (int64_t i = 0; i < n; ++i) {
+    const float* row = rows.data<float>() + 5 * i;
+    std::copy_n(row, 4, found.boxes.data<float>() + 4 * i);
+    found.scores.data<float>()[i] = row[4];
+  }
+  return found;
+}
+
+/// What MMDetection's rounding to float32 changes: the differences between two dumps of a model.
+Errors difference(const Dump& got, const Dump& exact) {
+  Errors errors;
+  for (const auto& [name, expected] : exact.file.tensors) {
+    const Tensor& tensor = got.file.at(name);
+    if (name.starts_with("forward/")) {
+      errors.forward = std::max(errors.forward, relative_error(tensor, expected));
+    } else if (name == "losses/total" || (name.starts_with("losses/") && is_loss(name.substr(7)))) {
+      errors.losses = std::max(errors.losses, relative(sum_of(tensor), sum_of(expected)));
+    } else if (name.starts_with("grads/")) {
+      const Alignment aligned = align(tensor, expected);
+      errors.gradients = std::max(errors.gradients, 1 - aligned.cosine);
+      errors.lengths = std::max(errors.lengths, aligned.length);
+    } else if (name.starts_with("detections/") && name.ends_with("/bboxes")) {
+      const std::string labels = name.substr(0, name.size() - 6) + "labels";
+      const DetectionErrors of_image =
+          compare_detections(detections_of(tensor, got.file.at(labels)), expected,
+                             exact.file.at(labels), kSameDetection);
+      errors.boxes = std::max(errors.boxes, of_image.missing ? kInfinity : of_image.box);
+      errors.scores = std::max(errors.scores, of_image.score);
+    }
+  }
+  return errors;
+}
+
+void compare_distances(BaseDetector& model, const Answers& answers, const Dump& dump,
+                       const Dump& exact, Report& report) {
+  for (const auto& [name, weight] : exact.with_prefix("weights/")) {
+    if (relative_error(dump.file.at("weights/" + name), weight) != 0) {
+      report.failure("the exact dump has another " + name);
+      return;
+    }
+  }
+  Report ours(true);
+  ours.result.limits = report.result.limits;
+  compare_forward(model, answers, exact, ours);
+  compare_found(answers.found, exact, ours);
+  compare_losses(answers, exact, ours);
+  compare_gradients(answers, exact, ours);
+  const Errors theirs = difference(dump, exact);
+  report.print("largest distance from float64: MMDetection's, Kestrel's\n");
+  const auto line = [&](const char* what, double of_theirs, double of_ours) {
+    report.print("  %-38s %.1e  %.1e\n", what, of_theirs, of_ours);
+  };
+  const Errors& own = ours.result.errors;
+  line("forward", theirs.forward, own.forward);
+  line("losses", theirs.losses, own.losses);
+  line("1 - cosine", theirs.gradients, own.gradients);
+  line("boxes in pixels", theirs.boxes, own.boxes);
+  line("scores", theirs.scores, own.scores);
+  report.result.theirs = theirs;
+  report.result.ours = own;
+}
+
+Report compare(const Config& config, const Dump& dump, const std::optional<Dump>& exact,
+               Device device, bool quiet) {
   Report report(quiet);
   report.print("%s, %lld parameters (%s)\n", dump.config, dump.parameters, dump.versions);
   const Config model_config = model_of(config, dump);
@@ -276,6 +347,7 @@ Report compare(const Config& config, const Dump& dump, Device device, bool quiet
   compare_found(answers.found, dump, report);
   compare_losses(answers, dump, report);
   compare_gradients(answers, dump, report);
+  if (exact) compare_distances(*model, answers, dump, *exact, report);
   return report;
 }
 
@@ -312,6 +384,8 @@ std::string json_of(const Result& result, const Dump& dump) {
   json.set("detections", result.detections);
   json.set("limits", json_of(result.limits));
   json.set("rounding", json_of(result.rounding));
+  if (result.theirs) json.set("theirs", json_of(*result.theirs));
+  if (result.ours) json.set("ours", json_of(*result.ours));
   json.set("failures", json_of(result.failures));
   return json.to_json();
 }
@@ -332,6 +406,7 @@ int run(int argc, char** argv) {
   CLI::App app{"compares a detector with MMDetection's own, number by number"};
   std::string config;
   std::string file;
+  std::string exact_file;
   std::string device = "cpu";
   bool json = false;
   app.add_option("config", config, "MMDetection's config file")
@@ -340,11 +415,15 @@ int run(int argc, char** argv) {
   app.add_option("dump", file, "what dump_model.py wrote for it")
       ->required()
       ->check(CLI::ExistingFile);
+  app.add_option("--exact", exact_file, "what bench/dump_float64.py wrote for it")
+      ->check(CLI::ExistingFile);
   app.add_option("--device", device, "cpu, cuda or cuda:N")->capture_default_str();
   app.add_flag("--json", json, "one JSON object instead of the table");
   CLI11_PARSE(app, argc, argv);
   const Dump dump = read_dump(file);
-  const Report report = compare(Config::load(config), dump, device_of(device), json);
+  std::optional<Dump> exact;
+  if (!exact_file.empty()) exact = read_dump(exact_file);
+  const Report report = compare(Config::load(config), dump, exact, device_of(device), json);
   const std::vector<std::string>& failures = report.result.failures;
   if (json) {
     std::printf("%s\n", json_of(report.result, dump).c_str());

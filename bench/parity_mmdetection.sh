@@ -7,9 +7,10 @@
 # CONFIG is the name of a config that ships with MMDetection, such as retinanet_r18_fpn_1x_coco;
 # FAMILY is a folder of its configs, such as retinanet (the default). For each config, one after the
 # other: the script DUMP_MODEL.py ($KESTREL_MMDET_DUMP) writes what MMDetection computes, run by a
-# Python that has MMDetection 2.28 ($KESTREL_MMDET_PYTHON), parity_mmdetection compares, the dump is
-# deleted, and the config's row is set. Exits with 1 if one is beyond the tolerances, which
-# bench/parity_mmdetection.cpp explains. KESTREL_MMDET_DUMP_OPTIONS are more options of the script.
+# Python that has MMDetection 2.28 ($KESTREL_MMDET_PYTHON), dump_float64.py writes the same in
+# float64 where MMDetection can, parity_mmdetection compares, the dumps are deleted, and the config's
+# row is set. Exits with 1 if one is beyond the tolerances, which bench/parity_mmdetection.cpp
+# explains. KESTREL_MMDET_DUMP_OPTIONS are more options of the script.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,7 +27,7 @@ while (($#)); do
     --kestrel) program=$2; shift 2 ;;
     --device) device=$2; shift 2 ;;
     --table) table=$2; shift 2 ;;
-    -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
     -*) echo "$0: unknown option $1" >&2; exit 2 ;;
     *) wanted+=("$1"); shift ;;
   esac
@@ -68,9 +69,17 @@ for name in "${wanted[@]}"; do
       failed=1
       continue
     fi
-    "$program" "$file" "$work/dump" --device "$device" --json > "$work/result" 2> "$work/log" ||
+    exact=()
+    # shellcheck disable=SC2086
+    if "$python" bench/dump_float64.py "$dump" "$file" --out "$work/exact" \
+        ${KESTREL_MMDET_DUMP_OPTIONS:-} > "$work/log" 2>&1; then
+      exact=(--exact "$work/exact")
+    else
+      echo "  MMDetection cannot run it in float64: $(tail -1 "$work/log")" >&2
+    fi
+    "$program" "$file" "$work/dump" "${exact[@]}" --device "$device" --json > "$work/result" 2> "$work/log" ||
       failed=1
-    rm -f "$work/dump"
+    rm -f "$work/dump" "$work/exact"
     if [[ ! -s $work/result ]]; then
       cat "$work/log" >&2
       continue

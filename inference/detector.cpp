@@ -10,6 +10,7 @@
 #include <kestrel/layers/load_weights.h>
 #include <kestrel/registry/registry.h>
 #include <kestrel/tensor/allocator.h>
+#include <kestrel/tensor/mapped_file.h>
 
 namespace kestrel {
 
@@ -19,6 +20,7 @@ struct Detector::State {
   std::vector<std::string> classes;
   Pipeline pipeline;
   LoadOptions options;
+  bool has_packed_weights = false;  ///< After the first image.
 };
 
 Detector::Detector(std::unique_ptr<BaseDetector> model, const Config& config,
@@ -76,6 +78,11 @@ std::vector<Object> Detector::detect(const Image& image, const DetectOptions& op
   PredictTimes predict_times;
   const autograd::Autocast autocast(state_->options.bfloat16);
   const Detections found = state_->model->predict(batch, true, &predict_times)[0];
+  if (!std::exchange(state_->has_packed_weights, true)) {
+    for (const auto& [name, tensor] : state_->model->state_dict()) {
+      if (!tensor.device().is_cuda()) forget_mapped_pages(tensor.raw(), tensor.bytes());
+    }
+  }
   if (times) *times = {preprocess.count(), predict_times.inference, predict_times.postprocess};
 
   std::vector<Object> objects;

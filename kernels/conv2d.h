@@ -41,8 +41,9 @@ enum class ConvAlgorithm : uint8_t {
 ///
 /// On a CPU with AMX bfloat16 runs through oneDNN, which rounds sums in another order than
 /// Kestrel's own kernels. KESTREL_CONV in the environment, read once, names who computes it:
-/// `auto`, `own`, or `onednn` wherever it can (it emulates bfloat16 on any AVX-512; with less, this
-/// means `own`).
+/// `auto`, `own`, `onednn` wherever it can (it emulates bfloat16 on any AVX-512; with less, this
+/// means `own`), or `direct`: Kestrel's own, also in float32 without Winograd's algorithm, which
+/// takes longer and rounds less.
 ///
 /// A transposed convolution of x (N, H, W, I) with weight (I, kh, kw, O / groups) is these
 /// functions with the roles exchanged: its forward is conv2d_backward_data(x, weight, output), its

@@ -57,7 +57,6 @@ struct Conv2d::InferenceWeights {
   bool autocast = false;
   DType dtype = DType::Float32;  ///< Of the input.
   uint64_t key = 0;
-  int calls = 0;
 
   ~InferenceWeights() {
     if (weight.device().is_cuda()) {
@@ -113,8 +112,9 @@ Variable Conv2d::convolve(const Variable& x, const ConvEpilogue& epilogue) {
 
 Variable Conv2d::forward_inference(const Variable& x, const ConvEpilogue& epilogue) {
   const bool autocast = autograd::autocast_enabled();
-  if (!inference_ || inference_->norm != epilogue.norm || inference_->autocast != autocast ||
-      inference_->dtype != x.dtype()) {
+  const bool prepares = !inference_ || inference_->norm != epilogue.norm ||
+                        inference_->autocast != autocast || inference_->dtype != x.dtype();
+  if (prepares) {
     inference_.reset();
     auto fresh = std::make_unique<InferenceWeights>();
     fresh->weight = weight;
@@ -147,12 +147,8 @@ Variable Conv2d::forward_inference(const Variable& x, const ConvEpilogue& epilog
   if (inference_->scale) params.weight_scale = inference_->scale.data<float>();
   Variable y = autograd::conv2d(x, inference_->weight, inference_->bias, params, epilogue.residual,
                                 epilogue.residual_is_spare);
-  // Packed for the sizes of map that there are, they are hardly read again.
-  constexpr int kSizes = 8;
-  if (inference_->calls < kSizes && !weight.device().is_cuda()) {
-    ++inference_->calls;
-    forget_mapped_pages(weight.data().raw(), weight.data().bytes());
-  }
+  // Packed now, they are hardly read again.
+  if (prepares) forget_mapped_pages(weight.data().raw(), weight.data().bytes());
   return y;
 }
 

@@ -22,6 +22,12 @@ const Json& list_in(const Json& node, const char* key) {
   return *found;
 }
 
+/// 0 where it is no whole number.
+int64_t side_in(const Json& node, const char* key) {
+  const auto found = node.find(key);
+  return found != node.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
+}
+
 void add_objects(const Json& ann, bool ignored, const std::vector<std::string>& names,
                  PictureRecord& picture, std::vector<std::string>& problems) {
   const Json& boxes = list_in(ann, ignored ? "bboxes_ignore" : "bboxes");
@@ -29,6 +35,7 @@ void add_objects(const Json& ann, bool ignored, const std::vector<std::string>& 
   for (size_t i = 0; i < boxes.size(); ++i) {
     // Ignored boxes may have no labels.
     const bool labelled = i < labels.size();
+    if (labelled && !labels[i].is_number_integer()) fail<DataError>("a label is no whole number");
     const int64_t label = labelled ? labels[i].get<int64_t>() : 0;
     const auto corners = boxes[i].get<std::vector<double>>();
     const bool finite = corners.size() == 4 &&
@@ -86,8 +93,8 @@ Records parse_middle(std::string_view bytes, const std::vector<std::string>& nam
     }
     for (const Json& entry : root) {
       PictureRecord picture{.file = entry.at("filename").get<std::string>(),
-                            .width = entry.value("width", int64_t{0}),
-                            .height = entry.value("height", int64_t{0})};
+                            .width = side_in(entry, "width"),
+                            .height = side_in(entry, "height")};
       picture.source =
           "picture " + std::to_string(records.pictures.size() + 1) + " (" + picture.file + ")";
       if (const auto ann = entry.find("ann"); ann != entry.end()) {

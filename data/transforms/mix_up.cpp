@@ -73,17 +73,25 @@ void MixUp::change(Sample& sample, Sample other, const Draw& draw) const {
   const int64_t left = offset(draw.crop_x, image.width, width),
                 top = offset(draw.crop_y, image.height, height);
 
+  // Beyond the other image there is black.
   Image& pixels = sample.bytes();
+  const int64_t shared = std::clamp<int64_t>(image.width - left, 0, width);
+  std::vector<uint8_t> row_of_other(static_cast<size_t>(3 * width));
   for (int64_t y = 0; y < height; ++y) {
+    std::ranges::fill(row_of_other, uint8_t{0});
+    if (top + y < image.height) {
+      const uint8_t* from = image.row(top + y);
+      if (draw.flip) {
+        for (int64_t x = 0; x < shared; ++x) {
+          std::copy_n(from + 3 * (image.width - 1 - left - x), 3, row_of_other.begin() + 3 * x);
+        }
+      } else {
+        std::copy_n(from + 3 * left, 3 * shared, row_of_other.begin());
+      }
+    }
     uint8_t* row = pixels.row(y);
-    for (int64_t x = 0; x < width; ++x, row += 3) {
-      const int64_t from_x = left + x, from_y = top + y;
-      const bool inside = from_x < image.width && from_y < image.height;
-      const uint8_t* from =
-          inside ? image.row(from_y) + 3 * (draw.flip ? image.width - 1 - from_x : from_x)
-                 : nullptr;
-      for (int c = 0; c < 3; ++c)
-        row[c] = static_cast<uint8_t>((row[c] + (inside ? from[c] : 0)) / 2);
+    for (int64_t i = 0; i < 3 * width; ++i) {
+      row[i] = static_cast<uint8_t>((row[i] + row_of_other[static_cast<size_t>(i)]) / 2);
     }
   }
 

@@ -33,33 +33,40 @@ Box mapped(const AffineMap& map, const Box& box) {
 Image warp(const Image& image, const AffineMap& map, int64_t height, int64_t width,
            const std::array<uint8_t, 3>& fill) {
   // Places are in 1/32 of a pixel, weights in 1/1024, as OpenCV's.
-  constexpr int64_t kPlaces = 32;
-  constexpr double kFarthest = 1e8;
+  static constexpr int32_t kPlaces = 32;
+  static constexpr double kFarthest = 1e8;
   const AffineMap back = map.inverse();
   Image out(height, width);
+  const auto place = [](double v) {
+    return static_cast<int32_t>(std::lrint(std::clamp(v * kPlaces, -kFarthest, kFarthest)));
+  };
   const auto tap = [&](int64_t x, int64_t y) {
     const bool inside = x >= 0 && x < image.width && y >= 0 && y < image.height;
     return inside ? image.row(y) + 3 * x : fill.data();
+  };
+  const auto blend = [](const uint8_t* p, const uint8_t* q, const uint8_t* r, const uint8_t* s,
+                        int32_t ax, int32_t ay, uint8_t* to) {
+    for (int c = 0; c < 3; ++c) {
+      const int32_t above = p[c] * (kPlaces - ax) + q[c] * ax;
+      const int32_t below = r[c] * (kPlaces - ax) + s[c] * ax;
+      to[c] = static_cast<uint8_t>((above * (kPlaces - ay) + below * ay + 512) >> 10);
+    }
   };
   for (int64_t y = 0; y < height; ++y) {
     uint8_t* row = out.row(y);
     for (int64_t x = 0; x < width; ++x, row += 3) {
       const auto [u, v] = back.of(static_cast<double>(x), static_cast<double>(y));
-      const int64_t fx = std::lrint(std::clamp(u * kPlaces, -kFarthest, kFarthest));
-      const int64_t fy = std::lrint(std::clamp(v * kPlaces, -kFarthest, kFarthest));
-      const int64_t sx = fx >> 5, sy = fy >> 5, ax = fx & 31, ay = fy & 31;
-      if (sx < -1 || sy < -1 || sx >= image.width || sy >= image.height) {
+      const int32_t fx = place(u), fy = place(v);
+      const int64_t sx = fx >> 5, sy = fy >> 5;
+      if (sx >= 0 && sy >= 0 && sx + 1 < image.width && sy + 1 < image.height) {
+        const uint8_t* p = image.row(sy) + 3 * sx;
+        const uint8_t* r = p + 3 * image.width;
+        blend(p, p + 3, r, r + 3, fx & 31, fy & 31, row);
+      } else if (sx < -1 || sy < -1 || sx >= image.width || sy >= image.height) {
         std::copy(fill.begin(), fill.end(), row);
-        continue;
-      }
-      const uint8_t* p = tap(sx, sy);
-      const uint8_t* q = tap(sx + 1, sy);
-      const uint8_t* r = tap(sx, sy + 1);
-      const uint8_t* s = tap(sx + 1, sy + 1);
-      for (int c = 0; c < 3; ++c) {
-        const int64_t above = p[c] * (kPlaces - ax) + q[c] * ax;
-        const int64_t below = r[c] * (kPlaces - ax) + s[c] * ax;
-        row[c] = static_cast<uint8_t>((above * (kPlaces - ay) + below * ay + 512) >> 10);
+      } else {
+        blend(tap(sx, sy), tap(sx + 1, sy), tap(sx, sy + 1), tap(sx + 1, sy + 1), fx & 31, fy & 31,
+              row);
       }
     }
   }

@@ -38,7 +38,7 @@ SingleStageDetector::SingleStageDetector(std::unique_ptr<Backbone> own_backbone,
 
 std::vector<Variable> SingleStageDetector::extract_features(const Variable& images) {
   std::vector<Variable> levels = backbone.forward(images);
-  return neck ? neck->forward(levels) : levels;
+  return neck ? neck->forward(std::move(levels)) : levels;
 }
 
 Losses SingleStageDetector::losses(const Batch& batch) {

@@ -1,5 +1,7 @@
 #include <kestrel/detection/necks/fpn.h>
 
+#include <utility>
+
 #include <kestrel/autograd/functions/arithmetic.h>
 #include <kestrel/autograd/functions/pooling.h>
 #include <kestrel/autograd/functions/upsample.h>
@@ -86,29 +88,34 @@ FPN::FPN(const FPNOptions& options)
   }
 }
 
-std::vector<Variable> FPN::forward(const std::vector<Variable>& inputs) {
+std::vector<Variable> FPN::forward(std::vector<Variable> inputs) {
   KESTREL_CHECK(inputs.size() == options_.in_channels.size(), "[fpn] wants ",
                 options_.in_channels.size(), " levels, got ", inputs.size());
   const size_t levels = lateral_convs_.size();
   const auto start = static_cast<size_t>(options_.start_level);
+  const std::string& extra = options_.add_extra_convs.source;
+  Variable source;  // of the extra convolutions
+  if (extra == "on_input") source = inputs[start + levels - 1];
+  inputs.erase(inputs.begin(), inputs.begin() + options_.start_level);
   std::vector<Variable> laterals(levels);
   for (size_t i = levels; i-- > 0;) {
-    laterals[i] = lateral_convs_[i].forward(inputs[start + i]);
+    laterals[i] = lateral_convs_[i].forward(std::exchange(inputs[i], {}));
     if (i + 1 < levels) laterals[i] = autograd::upsample_nearest_add(laterals[i + 1], laterals[i]);
   }
+  if (extra == "on_lateral") source = laterals.back();
   std::vector<Variable> outputs;
-  for (size_t i = 0; i < levels; ++i) outputs.push_back(fpn_convs_[i].forward(laterals[i]));
+  for (size_t i = 0; i < levels; ++i) {
+    outputs.push_back(fpn_convs_[i].forward(std::exchange(laterals[i], {})));
+  }
 
   const auto wanted = static_cast<size_t>(options_.num_outs);
-  if (options_.add_extra_convs.source.empty()) {
+  if (extra.empty()) {
     while (outputs.size() < wanted) {
       outputs.push_back(autograd::max_pool2d(outputs.back(), {.kernel = 1, .stride = 2}));
     }
     return outputs;
   }
-  Variable source = outputs.back();
-  if (options_.add_extra_convs.source == "on_input") source = inputs[start + levels - 1];
-  if (options_.add_extra_convs.source == "on_lateral") source = laterals.back();
+  if (extra == "on_output") source = outputs.back();
   for (size_t i = levels; i < wanted; ++i) {
     if (i > levels && options_.relu_before_extra_convs) source = autograd::relu(source);
     source = fpn_convs_[i].forward(source);

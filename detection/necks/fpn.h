@@ -58,7 +58,7 @@ class FPN : public Neck {
   explicit FPN(const FPNOptions& options);
 
   /// One map per backbone level in; num_outs maps of out_channels channels out.
-  std::vector<Variable> forward(const std::vector<Variable>& inputs) override;
+  std::vector<Variable> forward(std::vector<Variable> inputs) override;
   size_t first_input() const override { return static_cast<size_t>(options_.start_level); }
   /// By init_cfg.
   void init_weights(Philox& random) override;

@@ -11,7 +11,9 @@ class Neck : public Module {
  public:
   static constexpr const char* kKind = "neck";
 
-  virtual std::vector<Variable> forward(const std::vector<Variable>& inputs) = 0;
+  /// Takes the maps, so that it can let go of each as soon as it is used: in an inference they are
+  /// most of the memory.
+  virtual std::vector<Variable> forward(std::vector<Variable> inputs) = 0;
   /// The first of the inputs that it looks at.
   virtual size_t first_input() const { return 0; }
 };

@@ -15,6 +15,10 @@ bool has_kernels(DType dtype) {
   return dtype != DType::Float64;
 }
 
+bool uses_winograd(const Conv2dGeometry& g, uint64_t weight_key) {
+  return conv2d_path() != Conv2dPath::Direct && winograd_pays(g, weight_key != 0);
+}
+
 }  // namespace
 
 void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView residual,
@@ -44,7 +48,7 @@ void conv2d_forward(ConstView input, ConstView weight, ConstView bias, ConstView
   JoinedGroups groups(g);
   const Conv2dGeometry& joined = groups.geometry();
   const ConstView weights = groups.join(weight);
-  if (winograd_pays(joined)) {
+  if (uses_winograd(joined, params.weight_key)) {
     conv2d_forward_winograd(joined, input, weights, bias, residual, output, params);
   } else {
     conv2d_forward_gemm(joined, input, weights, bias, residual, output, params);
@@ -75,7 +79,7 @@ void conv2d_backward_data(ConstView grad_output, ConstView weight, View grad_inp
   JoinedGroups groups(g);
   const Conv2dGeometry& joined = groups.geometry();
   const ConstView weights = groups.join(weight);
-  if (winograd_pays(joined)) {
+  if (uses_winograd(joined, params.weight_key)) {
     conv2d_backward_data_winograd(joined, grad_output, weights, grad_input, params.weight_key);
   } else {
     conv2d_backward_data_gemm(joined, grad_output, weights, grad_input, params.weight_key);
@@ -104,7 +108,7 @@ void conv2d_backward_weights(ConstView input, ConstView grad_output, View grad_w
   JoinedGroups groups(g);
   const Conv2dGeometry& joined = groups.geometry();
   const View gradient = groups.factor() == 1 ? grad_weight : groups.room(grad_weight.dtype);
-  if (winograd_pays(joined)) {
+  if (uses_winograd(joined, 0)) {
     conv2d_backward_weights_winograd(joined, input, grad_output, gradient);
   } else {
     conv2d_backward_weights_gemm(joined, input, grad_output, gradient);

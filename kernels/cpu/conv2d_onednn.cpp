@@ -33,7 +33,7 @@ dnnl::cpu_isa instructions() {
 /// most twice the work of float32's, which our Winograd kernels make up for.
 bool suits(Pass pass, const Conv2dGeometry& g) {
   const Conv2dPath path = conv2d_path();
-  if (path == Conv2dPath::Own || !onednn_has_bfloat16()) return false;
+  if (path == Conv2dPath::Own || path == Conv2dPath::Direct || !onednn_has_bfloat16()) return false;
   if (g.batch * g.channels * g.outputs * g.out_h * g.out_w == 0) return false;
   // Every window touches the input.
   if (g.pad_h > g.dilation_h * (g.kernel_h - 1) || g.pad_w > g.dilation_w * (g.kernel_w - 1)) {
@@ -114,7 +114,8 @@ Conv2dPath conv2d_path_named(std::string_view name) {
   if (name == "auto") return Conv2dPath::Auto;
   if (name == "own") return Conv2dPath::Own;
   if (name == "onednn") return Conv2dPath::OneDnn;
-  fail<UsageError>("[conv2d] KESTREL_CONV must be auto, own or onednn, got \"", name, "\"");
+  if (name == "direct") return Conv2dPath::Direct;
+  fail<UsageError>("[conv2d] KESTREL_CONV must be auto, own, onednn or direct, got \"", name, "\"");
 }
 
 Conv2dPath conv2d_path() {

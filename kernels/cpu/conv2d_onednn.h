@@ -7,14 +7,15 @@
 
 namespace kestrel::cpu {
 
-/// Who computes bfloat16 convolutions.
+/// Who computes convolutions; oneDNN's are those in bfloat16.
 enum class Conv2dPath : uint8_t {
   Auto,    ///< oneDNN what it is faster at, on a CPU with AMX; our own kernels the rest.
   Own,     ///< Our own kernels.
   OneDnn,  ///< oneDNN all that it can, also where it emulates bfloat16 (AVX-512).
+  Direct,  ///< Our own kernels without Winograd's: round less, and take longer.
 };
 
-/// "auto", "own" or "onednn". Throws UsageError for another name.
+/// "auto", "own", "onednn" or "direct". Throws UsageError for another name.
 Conv2dPath conv2d_path_named(std::string_view name);
 /// That of the process: what KESTREL_CONV in the environment names, else Auto, until it is set.
 Conv2dPath conv2d_path();

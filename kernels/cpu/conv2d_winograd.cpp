@@ -156,11 +156,13 @@ void multiply(const Product<T>& p) {
 
 // Winograd has a quarter of the products, but transforms both sides and reads four times the
 // weights. Measured: it wins from 16 channels on both sides, once there are enough tiles to use
-// each weight that is read.
-bool winograd_pays(const Conv2dGeometry& g) {
+// each weight that is read; from half as many where packed weights are kept. The lower bound also
+// spares weights that several sizes of map share a second packing.
+bool winograd_pays(const Conv2dGeometry& g, bool weights_are_kept) {
+  const int64_t fewest = weights_are_kept ? 6 : 12;
   return g.kernel_h == 3 && g.kernel_w == 3 && g.stride_h == 1 && g.stride_w == 1 &&
          g.dilation_h == 1 && g.dilation_w == 1 && g.groups == 1 && g.pad_h <= 2 && g.pad_w <= 2 &&
-         g.group_c >= 16 && g.group_o >= 16 && Tiles(g.batch, g.out_h, g.out_w).count() >= 12;
+         g.group_c >= 16 && g.group_o >= 16 && Tiles(g.batch, g.out_h, g.out_w).count() >= fewest;
 }
 
 void conv2d_forward_winograd(const Conv2dGeometry& g, ConstView input_view, ConstView weight,

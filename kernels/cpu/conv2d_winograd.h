@@ -5,7 +5,7 @@
 namespace kestrel::cpu {
 
 /// Whether a convolution runs as Winograd F(4x4, 3x3); see the rule in conv2d_winograd.cpp.
-bool winograd_pays(const Conv2dGeometry& g);
+bool winograd_pays(const Conv2dGeometry& g, bool weights_are_kept);
 
 /// 3x3, stride 1, dilation 1, one group; float32 and bfloat16.
 void conv2d_forward_winograd(const Conv2dGeometry& g, ConstView input, ConstView weight,

@@ -66,6 +66,8 @@ std::string bfloat16_convolutions() {
   switch (conv2d_path()) {
     case Conv2dPath::Own:
       return "Kestrel's own, in float32 (KESTREL_CONV=own)";
+    case Conv2dPath::Direct:
+      return "Kestrel's own, in float32, without Winograd (KESTREL_CONV=direct)";
     case Conv2dPath::OneDnn:
       return onednn_has_bfloat16()
                  ? "oneDNN (KESTREL_CONV=onednn)"

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include <kestrel/data/datasets/coco.h>
 #include <kestrel/data/convert/write_coco.h>
+#include <kestrel/data/datasets/coco.h>
 #include <kestrel/engine/train.h>
 
 #include "compat_files.h"

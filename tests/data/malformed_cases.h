@@ -26,6 +26,14 @@ std::vector<MalformedFile> malformed_voc();
 /// YOLO's labels of the image `bad`, to lie beside good ones; there are 2 classes.
 std::vector<MalformedFile> malformed_yolo();
 
+/// LabelMe's file of the picture `bad`, to lie beside good ones.
+std::vector<MalformedFile> malformed_labelme();
+
+/// CVAT's XML, a CSV and MMDetection's middle format, each of the pictures a.png and b.png.
+std::vector<MalformedFile> malformed_cvat();
+std::vector<MalformedFile> malformed_csv();
+std::vector<MalformedFile> malformed_middle();
+
 /// YAML of a YOLO data set.
 std::vector<MalformedFile> malformed_yaml();
 

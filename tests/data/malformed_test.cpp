@@ -7,6 +7,10 @@
 #include <sstream>
 
 #include <kestrel/data/datasets/coco.h>
+#include <kestrel/data/datasets/csv.h>
+#include <kestrel/data/datasets/custom.h>
+#include <kestrel/data/datasets/cvat.h>
+#include <kestrel/data/datasets/labelme.h>
 #include <kestrel/data/datasets/voc.h>
 #include <kestrel/data/datasets/yolo.h>
 #include <kestrel/data/loader.h>
@@ -299,8 +303,10 @@ TEST(Malformed, ThereAreEnough) {
 // Every name in the documentation is of a file that the tests make.
 TEST(Malformed, NothingElseIsDocumented) {
   std::vector<std::string> names;
-  for (const auto& files : {test::malformed_images(), test::malformed_coco(), test::malformed_voc(),
-                            test::malformed_yolo(), test::malformed_yaml()}) {
+  for (const auto& files :
+       {test::malformed_images(), test::malformed_coco(), test::malformed_voc(),
+        test::malformed_yolo(), test::malformed_yaml(), test::malformed_labelme(),
+        test::malformed_cvat(), test::malformed_csv(), test::malformed_middle()}) {
     for (const MalformedFile& file : files) names.push_back(file.name);
   }
   for (const Row& row : read_table()) {
@@ -309,6 +315,45 @@ TEST(Malformed, NothingElseIsDocumented) {
         return matches(pattern, "*", name, false);
       })) << pattern;
     }
+  }
+}
+
+/// Opens a set of two good pictures and this file, and trains on what is left.
+template <class Class, class Options>
+void open_with(const MalformedFile& file, const std::string& name) {
+  const test::TempDir dir;
+  for (const char* picture : {"a.png", "b.png", "bad.png"}) write_good(dir, picture);
+  dir.write("classes.txt", "cat\ndog\n");
+  const bool labelme = name.ends_with("bad.json");
+  for (const std::string stem : {"a", "b"}) {
+    if (!labelme) break;
+    dir.write(
+        "set/" + stem + ".json",
+        R"({"shapes": [{"label": "cat", "points": [[1, 2], [30, 2], [30, 40]]}], "imagePath": ")" +
+            stem + R"(.png", "imageWidth": 64, "imageHeight": 48})");
+  }
+  dir.write(name, file.content);
+  Options options;
+  options.ann_file = (labelme ? dir / "set" : dir / name).string();
+  options.img_prefix = dir.path().string();
+  expect_documented(file, [&](bool strict) {
+    options.strict = strict;
+    return std::make_unique<Class>(options);
+  });
+}
+
+TEST(Malformed, FilesOfLabellingTools) {
+  for (const MalformedFile& file : test::malformed_labelme()) {
+    open_with<LabelMeDataset, LabelMeDatasetOptions>(file, "set/bad.json");
+  }
+  for (const MalformedFile& file : test::malformed_cvat()) {
+    open_with<CvatDataset, CvatDatasetOptions>(file, "annotations.xml");
+  }
+  for (const MalformedFile& file : test::malformed_csv()) {
+    open_with<CsvDataset, CsvDatasetOptions>(file, "boxes.csv");
+  }
+  for (const MalformedFile& file : test::malformed_middle()) {
+    open_with<CustomDataset, CustomDatasetOptions>(file, "train.json");
   }
 }
 

@@ -11,8 +11,8 @@
 
 #include <fmt/format.h>
 
-#include <kestrel/data/datasets/shapes.h>
 #include <kestrel/data/convert/write_coco.h>
+#include <kestrel/data/datasets/shapes.h>
 #include <kestrel/data/image.h>
 
 namespace {

@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include <kestrel/data/datasets/shapes.h>
 #include <kestrel/data/convert/write_coco.h>
+#include <kestrel/data/datasets/shapes.h>
 #include <kestrel/engine/run_config.h>
 #include <kestrel/engine/train.h>
 #include <kestrel/kernels/log.h>

@@ -6,9 +6,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <kestrel/data/convert/write_coco.h>
 #include <kestrel/data/datasets/coco.h>
 #include <kestrel/data/datasets/shapes.h>
-#include <kestrel/data/convert/write_coco.h>
 #include <kestrel/engine/evaluate.h>
 #include <kestrel/engine/train.h>
 #include <kestrel/inference/detector.h>

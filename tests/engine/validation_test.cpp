@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <kestrel/data/datasets/shapes.h>
 #include <kestrel/data/convert/write_coco.h>
+#include <kestrel/data/datasets/shapes.h>
 #include <kestrel/engine/checkpoints/checkpoint.h>
 #include <kestrel/engine/hooks/early_stopping_hook.h>
 #include <kestrel/engine/hooks/eval_hook.h>

@@ -11,8 +11,8 @@
 
 #include <gtest/gtest.h>
 
-#include <kestrel/data/datasets/shapes.h>
 #include <kestrel/data/convert/write_coco.h>
+#include <kestrel/data/datasets/shapes.h>
 #include <kestrel/engine/checkpoints/checkpoint.h>
 #include <kestrel/tensor/safetensors.h>
 

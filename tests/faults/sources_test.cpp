@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include <kestrel/data/datasets/shapes.h>
 #include <kestrel/data/convert/write_coco.h>
+#include <kestrel/data/datasets/shapes.h>
 #include <kestrel/data/image.h>
 
 #include "../engine/tiny_retinanet.h"

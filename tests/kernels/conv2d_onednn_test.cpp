@@ -247,11 +247,40 @@ TEST_F(Conv2dOneDnn, KeepsABoundedNumberOfShapes) {
   check_forward<bfloat16>(c);
 }
 
-TEST(Conv2dPath, HasThreeNames) {
+TEST(Conv2dPath, HasFourNames) {
   EXPECT_EQ(cpu::conv2d_path_named("auto"), Conv2dPath::Auto);
   EXPECT_EQ(cpu::conv2d_path_named("own"), Conv2dPath::Own);
   EXPECT_EQ(cpu::conv2d_path_named("onednn"), Conv2dPath::OneDnn);
+  EXPECT_EQ(cpu::conv2d_path_named("direct"), Conv2dPath::Direct);
   EXPECT_THROW(cpu::conv2d_path_named("fast"), UsageError);
+}
+
+TEST(Conv2dPath, DirectRoundsLessThanWinograd) {
+  const Case c{"head", 1, 20, 20, 256, 32, 3, 3, {.pad_h = 1, .pad_w = 1}};
+  auto x = random_data<float>(c.input(), 1), w = random_data<float>(c.weight(), 2);
+  std::vector<double> exact(static_cast<size_t>(c.output().numel()));
+  each_tap(c, [&](int64_t out, int64_t in, int64_t tap) {
+    for (int64_t o = 0; o < c.outputs; ++o) {
+      double sum = 0;
+      for (int64_t i = 0; i < c.channels; ++i) {
+        sum += x[in * c.channels + i] * w[(o * 9 + tap) * c.channels + i];
+      }
+      exact[static_cast<size_t>(out * c.outputs + o)] += sum;
+    }
+  });
+  const auto error = [&](Conv2dPath path) {
+    const Conv2dPath before = cpu::conv2d_path();
+    cpu::set_conv2d_path(path);
+    Data<float> y(c.output());
+    cpu::conv2d_forward(x.view(), w.view(), {}, {}, y.view(), c.params);
+    cpu::set_conv2d_path(before);
+    double squares = 0;
+    for (size_t i = 0; i < exact.size(); ++i) {
+      squares += std::pow(y[static_cast<int64_t>(i)] - exact[i], 2);
+    }
+    return std::sqrt(squares / static_cast<double>(exact.size()));
+  };
+  EXPECT_LT(error(Conv2dPath::Direct), 0.8 * error(Conv2dPath::Own));
 }
 
 }  // namespace
