@@ -49,7 +49,8 @@ bool asks_for_masks(const Config& node) {
 }
 
 bool keeps_masks(const std::string& type) {
-  return type == "CocoDataset" || type == "LabelMeDataset" || type == "CvatDataset";
+  return type == "CocoDataset" || type == "LabelMeDataset" || type == "CvatDataset" ||
+         type == "YOLODataset";
 }
 
 std::unique_ptr<Dataset> build_tree(const Config& node, const Use& use);

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include <kestrel/data/datasets/class_map.h>
 #include <kestrel/data/datasets/complaints.h>
@@ -64,6 +66,15 @@ std::vector<Entry> read_entries(const std::vector<fs::path>& images,
   return entries;
 }
 
+std::shared_ptr<const Segmentation> outline_of(const YoloLabel& label, ImageSize size) {
+  if (label.polygon.empty()) return nullptr;
+  std::vector<double> points = label.polygon;
+  for (size_t i = 0; i < points.size(); ++i) {
+    points[i] *= static_cast<double>(i % 2 == 0 ? size.width : size.height);
+  }
+  return std::make_shared<Segmentation>(Segmentation{.polygons = {std::move(points)}});
+}
+
 Annotation annotation_of(const YoloLabel& box, ImageSize size, int64_t label, int64_t id) {
   const auto w = static_cast<double>(size.width), h = static_cast<double>(size.height);
   const auto [x1, y1, x2, y2] = box.corners;
@@ -116,7 +127,9 @@ YoloDataset::YoloDataset(const YoloDatasetOptions& options) : Dataset("yolo") {
     std::vector<Annotation> objects;
     for (const YoloLabel& box : entry.labels.boxes) {
       const int64_t label = classes.labels[static_cast<size_t>(box.label)];
-      if (label >= 0) objects.push_back(annotation_of(box, entry.size, label, next_id++));
+      if (label < 0) continue;
+      objects.push_back(annotation_of(box, entry.size, label, next_id++));
+      if (options.with_mask) objects.back().segmentation = outline_of(box, entry.size);
     }
     ImageInfo info{.id = static_cast<int64_t>(i) + 1,
                    .file = images[i].string(),

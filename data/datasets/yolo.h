@@ -14,6 +14,7 @@ struct YoloDatasetOptions {
   std::vector<std::string> classes{};
   bool filter_empty_gt = false;
   bool test_mode = false;
+  bool with_mask = false;
   bool strict = false;
   PartOptions part{};
 
@@ -25,6 +26,7 @@ struct YoloDatasetOptions {
     v("classes", classes, "names to keep; empty: all");
     v("filter_empty_gt", filter_empty_gt, "training: leave out images without objects");
     v("test_mode", test_mode, "keep every image");
+    v("with_mask", with_mask, "keep the polygons in memory");
     v("strict", strict, "what is wrong stops the run instead of being left out");
     part.visit(v);
   }

@@ -62,7 +62,7 @@ class LineReader {
     if (!has_right_count()) return std::nullopt;
     YoloLabel out;
     if (!read_class(out.label) || !check_range()) return std::nullopt;
-    const bool good = is_box() ? read_box(out.corners) : read_polygon(out.corners);
+    const bool good = is_box() ? read_box(out.corners) : read_polygon(out);
     return good ? std::optional(out) : std::nullopt;
   }
   /// Whether the box that was read last reached past the image.
@@ -116,13 +116,15 @@ class LineReader {
     return set_corners({x - w / 2, y - h / 2, x + w / 2, y + h / 2}, corners);
   }
 
-  bool read_polygon(std::array<double, 4>& corners) {
+  bool read_polygon(YoloLabel& out) {
     std::array<double, 4> around = {values_[1], values_[2], values_[1], values_[2]};
     for (size_t i = 3; i < values_.size(); i += 2) {
       around = {std::min(around[0], values_[i]), std::min(around[1], values_[i + 1]),
                 std::max(around[2], values_[i]), std::max(around[3], values_[i + 1])};
     }
-    return set_corners(around, corners);
+    out.polygon.assign(values_.begin() + 1, values_.end());
+    for (double& value : out.polygon) value = std::clamp(value, 0.0, 1.0);
+    return set_corners(around, out.corners);
   }
 
   bool set_corners(const std::array<double, 4>& from, std::array<double, 4>& corners) {

@@ -12,6 +12,7 @@ namespace kestrel {
 struct YoloLabel {
   int64_t label = 0;
   std::array<double, 4> corners{};  ///< x1, y1, x2, y2, each 0..1, x1 < x2, y1 < y2.
+  std::vector<double> polygon{};    ///< x0, y0, x1, y1, ..., each 0..1; empty for a box.
 };
 
 struct YoloLabels {
@@ -26,7 +27,7 @@ struct YoloLabelFormat {
 };
 
 /// Reads the lines of a label file: "class cx cy w h", or "class x1 y1 x2 y2 x3 y3 ..." of a
-/// polygon with three points or more, of which the box around it is taken; where there are key
+/// polygon with three points or more, with the box around it; where there are key
 /// points, "class cx cy w h" and these, which are passed over. Values are 0..1; up to 1.01 is
 /// rounding and is cut. A line that is none of this, or repeats another, is a problem.
 YoloLabels parse_yolo_labels(std::string_view text, const YoloLabelFormat& format);

@@ -147,6 +147,9 @@ TEST(ConvertData, SaysWhatAFormCannotHold) {
   ASSERT_EQ(objects.size(), 3u);
   EXPECT_EQ(objects[1].segmentation->polygons.size(), 2u);
   EXPECT_TRUE(objects[2].difficult);
+  const auto from_yolo = open_part(dir / "yolo", Split::Train);
+  ASSERT_NE(from_yolo->annotations(0)[0].segmentation, nullptr);
+  EXPECT_EQ(from_yolo->annotations(0)[0].segmentation->polygons[0].size(), 8u);
   EXPECT_EQ(open_part(dir / "voc", Split::Train)->annotations(0)[2].difficult, true);
   EXPECT_EQ(open_part(dir / "middle", Split::Train)->annotations(0)[2].difficult, true);
 }

@@ -66,6 +66,25 @@ TEST(Yolo, ReadsTheLayoutOfUltralytics) {
   EXPECT_EQ(tree.open({.split = "test", .test_mode = true}).size(), 1);  // val stands in
 }
 
+TEST(Yolo, PolygonsAreMasksWhereTheyAreAskedFor) {
+  const YoloTree tree;
+  EXPECT_EQ(tree.open().annotations(1)[0].segmentation, nullptr);
+  const YoloDataset d = tree.open({.with_mask = true});
+  EXPECT_EQ(d.annotations(0)[0].segmentation, nullptr);  // a box
+  ASSERT_NE(d.annotations(1)[0].segmentation, nullptr);
+  const std::vector<double> expected = {20, 24, 60, 24, 60, 64, 20, 72};  // of 100x80 pixels
+  ASSERT_EQ(d.annotations(1)[0].segmentation->polygons.size(), 1u);
+  const std::vector<double>& got = d.annotations(1)[0].segmentation->polygons[0];
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-9) << i;
+  // What rounding puts past the edge is cut, in the box and in the outline.
+  tree.dir.write("labels/train/b.txt", "0 0.5 0.5 1.005 0.5 1.005 1\n");
+  const YoloDataset cut = tree.open({.with_mask = true});
+  expect_near(cut.annotations(1)[0].bbox, {50, 40, 50, 40});
+  EXPECT_EQ(cut.annotations(1)[0].segmentation->polygons[0],
+            (std::vector<double>{50, 40, 100, 40, 100, 80}));
+}
+
 TEST(Yolo, ClassesMayBeChosen) {
   const YoloTree tree;
   const YoloDataset dogs = tree.open({.classes = {"dog"}, .filter_empty_gt = true});
