@@ -19,15 +19,4 @@ std::optional<DatasetOptions> find_layout(const std::filesystem::path& path, Spl
 /// would have been annotations.
 std::string describe_folder(const std::filesystem::path& folder);
 
-/// Whether there is one; no error where that cannot be known.
-bool has_directory(const std::filesystem::path& path);
-bool has_file(const std::filesystem::path& path);
-
-/// A folder of this name, in any case; as it is given where there is none.
-std::filesystem::path folder_named(const std::filesystem::path& root, const std::string& name);
-
-/// Files of an extension, in any case, in a folder; sorted.
-std::vector<std::filesystem::path> files_with(const std::filesystem::path& folder,
-                                              const std::string& extension);
-
 }  // namespace kestrel

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdlib>
 
+#include <kestrel/data/datasets/layout_parts.h>
 #include <kestrel/data/datasets/layouts.h>
 #include <kestrel/kernels/error.h>
 #include <kestrel/registry/options.h>
