@@ -12,7 +12,7 @@ namespace kestrel {
 /// DataError naming one that has none or a broken one.
 EvalTruths coco_truths(const Dataset& dataset, CocoMetric metric = CocoMetric::kBbox);
 
-/// The ids of a data set as its own annotations have them, for write_coco_results.
+/// The ids of a data set as its own annotations have them, for coco_results_json.
 CocoResultIds coco_ids(const Dataset& dataset);
 
 }  // namespace kestrel

@@ -1,11 +1,9 @@
 #include <kestrel/detection/evaluation/coco_results.h>
 
 #include <charconv>
-#include <fstream>
 
 #include <nlohmann/json.hpp>
 
-#include <kestrel/kernels/error.h>
 
 namespace kestrel {
 namespace {
@@ -87,13 +85,6 @@ std::string coco_results_json(std::span<const CocoEvalDetection> detections, Coc
     text += '}';
   }
   return text + "]\n";
-}
-
-void write_coco_results(const std::string& path, std::span<const CocoEvalDetection> detections,
-                        CocoMetric metric, const CocoResultIds& ids) {
-  std::ofstream file(path, std::ios::binary);
-  file << coco_results_json(detections, metric, ids) << std::flush;
-  if (!file) fail<DataError>("[coco] ", path, ": cannot be written");
 }
 
 }  // namespace kestrel

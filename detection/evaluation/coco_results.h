@@ -29,8 +29,4 @@ struct CocoResultIds {
 std::string coco_results_json(std::span<const CocoEvalDetection> detections,
                               CocoMetric metric = CocoMetric::kBbox, const CocoResultIds& ids = {});
 
-/// Writes coco_results_json to a file; throws DataError when that fails.
-void write_coco_results(const std::string& path, std::span<const CocoEvalDetection> detections,
-                        CocoMetric metric = CocoMetric::kBbox, const CocoResultIds& ids = {});
-
 }  // namespace kestrel

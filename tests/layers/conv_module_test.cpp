@@ -113,9 +113,10 @@ double difference(const Tensor& got, const Tensor& want) {
 class ConvModules : public OnDevice {};
 
 /// Forward and backward in float32, against float64: sums of up to 100 products, and of gradients
-/// through the statistics of a batch of 24 pixels.
+/// through the statistics of a batch of 24 pixels. The bias before a norm has almost none, 1.5e-6
+/// from it with the exponentials of one processor's library and less with another's.
 TEST_P(ConvModules, GiveMmcvsOutputsAndGradients) {
-  constexpr double kTolerance = 3e-5;
+  constexpr double kTolerance = 4e-5;
   const Goldens goldens;
   int cases = 0;
   for (const auto& [name, golden] : goldens.cases().items()) {
