@@ -161,7 +161,7 @@ void balance_classes(Config& config) {
   Config data = config.at("data");
   Config balanced = Config::map();
   balanced.set("type", "ClassBalancedDataset");
-  balanced.set("filter_empty_gt", false);
+  balanced.set("filter_empty_gt", true);
   balanced.set("dataset", data.at("train"));
   data.set("train", balanced);
   config.set("data", data);

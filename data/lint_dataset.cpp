@@ -236,7 +236,7 @@ void find_unnamed(std::span<const OpenPart> parts, Findings& findings) {
 
 std::vector<LintFinding> lint_parts(std::span<const OpenPart> parts, const LintOptions& options) {
   Findings findings;
-  find_twins(parts, findings);
+  if (options.read_files) find_twins(parts, findings);
   for (const OpenPart& part : parts) find_doubled(*part.dataset, findings);
   find_tiny(parts, options, findings);
   if (!parts.empty()) find_spellings(*parts[0].dataset, findings);

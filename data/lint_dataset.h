@@ -19,6 +19,7 @@ struct LintFinding {
 
 struct LintOptions {
   int64_t image_size = 0;  ///< The shorter side that pictures will have in the network; 0: as is.
+  bool read_files = true;  ///< Else nothing is said of equal and of turned pictures.
 };
 
 /// Looks at the parts of a data set together:

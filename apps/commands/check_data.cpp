@@ -36,8 +36,10 @@ std::vector<Split> chosen_splits(const std::string& name) {
 
 /// What was found as an object, for scripts.
 std::string to_json(const std::vector<std::pair<std::string, DatasetReport>>& reports,
+                    const std::vector<std::pair<std::string, std::string>>& unusable,
                     const std::vector<LintFinding>& findings) {
   nlohmann::ordered_json root;
+  for (const auto& [name, problem] : unusable) root["unusable"][name] = problem;
   for (const auto& [name, r] : reports) {
     root["parts"][name] = {{"images", r.images},       {"objects", r.objects},
                            {"empty", r.empty},         {"dropped", r.dropped},
@@ -66,6 +68,7 @@ void run_check_data(const CheckDataOptions& o) {
   int64_t problems = 0;
   std::string unusable;  // training would not begin
   std::vector<std::pair<std::string, DatasetReport>> reports;
+  std::vector<std::pair<std::string, std::string>> unusable_parts;
   const auto parts =
       check_parts(o.data, chosen_splits(o.split), options, [&](const PartReport& part) {
         problems += part.problems();
@@ -80,11 +83,13 @@ void run_check_data(const CheckDataOptions& o) {
         log.line(name + " (" + part.dataset->name() + ")");
         log.line(report_text(*part.dataset, part.report));
       });
-  if (!unusable.empty()) throw DataError(unusable);
-  const std::vector<LintFinding> findings = lint_parts(parts, {.image_size = o.image_size});
+  if (!unusable.empty() && !o.json) throw DataError(unusable);
+  const std::vector<LintFinding> findings =
+      lint_parts(parts, {.image_size = o.image_size, .read_files = !o.fast});
   problems += std::ssize(findings);
   if (o.json) {
-    log.line(to_json(reports, findings));
+    log.line(to_json(reports, unusable_parts, findings));
+    if (!unusable.empty()) throw DataError(unusable);
     if (problems > 0 && o.strict) {
       fail<DataError>("[check-data] ", o.data, ": ", problems, " problems");
     }

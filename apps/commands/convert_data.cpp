@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <kestrel/data/convert/convert.h>
+#include <kestrel/data/datasets/layout_parts.h>
 #include <kestrel/data/datasets/open.h>
 #include <kestrel/kernels/error.h>
 
@@ -39,16 +40,18 @@ std::vector<std::pair<Split, std::unique_ptr<Dataset>>> open_parts(const Convert
     open.with_mask = true;
     open.recognise = o.recognise;
     if (!parts.empty()) open.classes = parts.front().second->class_names();
-    try {
-      if (!is_generated_set(o.in)) {
-        const Config node = to_config(recognise(find_dataset(o.in), split, o.recognise));
-        if (std::ranges::find(seen, node) != seen.end()) continue;
-        seen.push_back(node);
+    if (!is_generated_set(o.in)) {
+      Config node;
+      try {
+        node = to_config(recognise(find_dataset(o.in), split, o.recognise));
+      } catch (const DataError& error) {  // there is no such part
+        console_log().line(std::string(to_string(split)) + ": left out, " + error.what());
+        continue;
       }
-      parts.emplace_back(split, open_dataset(open));
-    } catch (const DataError& error) {
-      console_log().line(std::string(to_string(split)) + ": left out, " + error.what());
+      if (std::ranges::find(seen, node) != seen.end()) continue;
+      seen.push_back(node);
     }
+    parts.emplace_back(split, open_dataset(open));
   }
   if (parts.empty()) fail<DataError>("[convert-data] ", o.in, ": there is nothing to convert");
   return parts;
@@ -56,7 +59,12 @@ std::vector<std::pair<Split, std::unique_ptr<Dataset>>> open_parts(const Convert
 
 void run_convert_data(const ConvertDataOptions& o) {
   const DataForm form = form_named(o.to);
-  check_convert_target(o.in, o.out);
+  if (!is_generated_set(o.in)) {
+    const std::filesystem::path source = find_dataset(o.in);
+    check_convert_target(has_directory(source) ? source : source.parent_path(), o.out);
+  } else {
+    check_convert_target("", o.out);
+  }
   const auto parts = open_parts(o);
   DatasetWriter writer(form, o.out, parts.front().second->class_names(),
                        o.link ? PictureTransfer::Link : PictureTransfer::Copy);

@@ -25,23 +25,24 @@ fs::path with_extension(const std::string& name, const char* extension) {
   return fs::path(name).replace_extension(extension);
 }
 
-/// Whether the outline of an object is one polygon, whose box is the object's.
-bool is_one_polygon(const Annotation& object) {
-  if (!object.segmentation || object.segmentation->polygons.size() != 1) return false;
-  const std::vector<double>& points = object.segmentation->polygons[0];
-  if (points.size() < 6) return false;
-  std::array<double, 4> box = {points[0], points[1], points[0], points[1]};
-  for (size_t i = 2; i + 1 < points.size(); i += 2) {
-    box = {std::min(box[0], points[i]), std::min(box[1], points[i + 1]),
-           std::max(box[2], points[i]), std::max(box[3], points[i + 1])};
+/// Whether an object's outline is of polygons, all of them with an area, whose box is the object's.
+bool has_polygons(const Annotation& object) {
+  if (!object.segmentation || object.segmentation->polygons.empty()) return false;
+  std::array<double, 4> box = {1e300, 1e300, -1e300, -1e300};
+  for (const std::vector<double>& points : object.segmentation->polygons) {
+    if (points.size() < 6) return false;
+    for (size_t i = 0; i + 1 < points.size(); i += 2) {
+      box = {std::min(box[0], points[i]), std::min(box[1], points[i + 1]),
+             std::max(box[2], points[i]), std::max(box[3], points[i + 1])};
+    }
   }
   const auto& [x, y, w, h] = object.bbox;
   return std::abs(box[0] - x) <= 0.5 && std::abs(box[1] - y) <= 0.5 &&
          std::abs(box[2] - x - w) <= 0.5 && std::abs(box[3] - y - h) <= 0.5;
 }
 
-bool has_polygons(const Annotation& object) {
-  return object.segmentation && !object.segmentation->polygons.empty();
+bool is_one_polygon(const Annotation& object) {
+  return has_polygons(object) && object.segmentation->polygons.size() == 1;
 }
 
 }  // namespace
@@ -161,7 +162,8 @@ void DatasetWriter::write_labelme(const Dataset& dataset, const std::string& par
       };
       lose("crowds, which LabelMe does not have: flagged as difficult", object.crowd ? 1 : 0);
       if (!has_polygons(object)) {
-        lose("outlines of pixels: their boxes are written", object.segmentation ? 1 : 0);
+        lose("outlines of pixels, or that are not their boxes': the boxes are written",
+             object.segmentation ? 1 : 0);
         const auto& [x, y, w, h] = object.bbox;
         add({{x, y}, {x + w, y + h}}, "rectangle", nullptr);
         continue;
@@ -233,6 +235,7 @@ void check_convert_target(const fs::path& source, const fs::path& folder) {
     fail<UsageError>("[convert] ", folder.string(),
                      " is not empty; give a folder that is, or that is not there yet");
   }
+  if (source.empty()) return;
   const fs::path from = fs::weakly_canonical(source, code), to = fs::weakly_canonical(folder, code);
   const auto is_in = [](const fs::path& inner, const fs::path& outer) {
     const fs::path rest = inner.lexically_relative(outer);

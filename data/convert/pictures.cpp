@@ -7,15 +7,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path free_name(const fs::path& folder, const fs::path& name, const std::string& prefix) {
+/// Whether a picture of that name is there, whatever it ends on: labels go by the name alone.
+bool is_taken(const fs::path& folder, const fs::path& name) {
   std::error_code code;
-  if (!fs::exists(folder / name, code)) return name;
+  for (const char* extension : {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".tga",
+                                ".ppm", ".pgm", ".pnm", ".JPG", ".JPEG", ".PNG", ".BMP"}) {
+    if (fs::exists(folder / fs::path(name).replace_extension(extension), code)) return true;
+  }
+  return fs::exists(folder / name, code);
+}
+
+fs::path free_name(const fs::path& folder, const fs::path& name, const std::string& prefix) {
+  if (!is_taken(folder, name)) return name;
   fs::path longer = prefix + "_" + name.string();
-  if (!fs::exists(folder / longer, code)) return longer;
+  if (!is_taken(folder, longer)) return longer;
   for (int64_t number = 2;; ++number) {
     fs::path numbered =
         longer.stem().string() + "_" + std::to_string(number) + longer.extension().string();
-    if (!fs::exists(folder / numbered, code)) return numbered;
+    if (!is_taken(folder, numbered)) return numbered;
   }
 }
 

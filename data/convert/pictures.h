@@ -14,9 +14,10 @@ enum class PictureTransfer : uint8_t {
   Link,  ///< Hard links; copies where the file system has none.
 };
 
-/// Puts picture `index` of a data set into a folder, under the name of its file; where another file
-/// has that name there, under <prefix>_<name>, and then with a number. A generated picture is
-/// written as it is. Returns the name. Throws DataError where it cannot be read or written.
+/// Puts picture `index` of a data set into a folder, under the name of its file; where another
+/// picture has that name there, with any extension, under <prefix>_<name>, and then with a number.
+/// A generated picture is written as it is. Returns the name. Throws DataError where it cannot be
+/// read or written.
 std::string place_picture(const Dataset& dataset, int64_t index,
                           const std::filesystem::path& folder, const std::string& prefix,
                           PictureTransfer transfer = PictureTransfer::Copy);

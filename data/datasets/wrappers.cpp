@@ -82,20 +82,18 @@ std::unique_ptr<Dataset> class_balanced_dataset(std::shared_ptr<const Dataset> d
     fail<UsageError>("[class_balanced] oversample_thr must not be negative, got ", oversample_thr);
   }
   std::vector<std::set<int64_t>> labels;
-  std::vector<double> share(static_cast<size_t>(dataset->num_classes()));
+  // Pictures without an annotation are a class of their own, where they are not filtered.
+  std::vector<double> share(static_cast<size_t>(dataset->num_classes()) + 1);
   for (int64_t i = 0; i < dataset->size(); ++i) {
     std::set<int64_t>& own = labels.emplace_back();
-    for (const Annotation& object : dataset->annotations(i)) {
-      if (object.is_object()) own.insert(object.label);
-    }
+    for (const Annotation& annotation : dataset->annotations(i)) own.insert(annotation.label);
+    if (own.empty() && !filter_empty_gt) own.insert(dataset->num_classes());
     for (const int64_t label : own) share[static_cast<size_t>(label)] += 1;
   }
   for (double& value : share) value /= static_cast<double>(dataset->size());
-  const double threshold =
-      oversample_thr > 0 || share.empty() ? oversample_thr : std::ranges::max(share);
+  const double threshold = oversample_thr > 0 ? oversample_thr : std::ranges::max(share);
   std::vector<int64_t> indices;
   for (size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i].empty() && filter_empty_gt) continue;
     double factor = 1;
     for (const int64_t label : labels[i]) {
       factor = std::max(factor, std::sqrt(threshold / share[static_cast<size_t>(label)]));

@@ -39,7 +39,8 @@ std::unique_ptr<Dataset> repeat_dataset(std::shared_ptr<const Dataset> dataset, 
 /// MMDetection's ClassBalancedDataset (Gupta et al. 2019): a picture comes ceil(r) times in a row,
 /// where r is the greatest of sqrt(oversample_thr / f) over its classes, and 1 at least; f is the
 /// share of pictures with the class. oversample_thr 0: the share of the commonest class. Pictures
-/// without an object are left out where filter_empty_gt is set.
+/// without an annotation come once where filter_empty_gt is set; else they are a class of their
+/// own.
 std::unique_ptr<Dataset> class_balanced_dataset(std::shared_ptr<const Dataset> dataset,
                                                 double oversample_thr, bool filter_empty_gt);
 

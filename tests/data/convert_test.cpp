@@ -164,6 +164,32 @@ TEST(ConvertData, WritesNothingOver) {
   EXPECT_NO_THROW(check_convert_target(dir / "in", dir / "out"));
 }
 
+TEST(ConvertData, LabelsGoByNamesWithoutTheirExtension) {
+  const TempDir dir;
+  const Warnings warnings;
+  fs::create_directories(dir / "in/images");
+  write_png(dir / "in/images/a.png", test::test_image(48, 64));
+  write_jpeg(dir / "in/images/a.jpg", test::test_image(48, 64, 1));
+  dir.write("in/train.csv",
+            "filename,xmin,ymin,xmax,ymax,class\na.png,1,2,30,40,cat\na.jpg,5,6,20,30,dog\n");
+  dir.write("in/val.csv", "filename,xmin,ymin,xmax,ymax,class\na.png,1,2,30,40,cat\n");
+  for (const DataForm form : {DataForm::Voc, DataForm::Yolo, DataForm::LabelMe}) {
+    SCOPED_TRACE(name_of(form));
+    convert(dir / "in", dir / name_of(form), form);
+    const auto train = open_part(dir / name_of(form), Split::Train);
+    ASSERT_EQ(train->size(), 2);
+    std::vector<double> widths;
+    for (int64_t i = 0; i < 2; ++i) {
+      ASSERT_EQ(train->annotations(i).size(), 1u);
+      widths.push_back(train->annotations(i)[0].bbox[2]);
+    }
+    std::ranges::sort(widths);
+    EXPECT_NEAR(widths[0], 15, 1);
+    EXPECT_NEAR(widths[1], 29, 1);
+    EXPECT_EQ(open_part(dir / name_of(form), Split::Val, train->class_names())->size(), 1);
+  }
+}
+
 TEST(ConvertData, NamesThatMeetAreToldApart) {
   const TempDir dir;
   const Warnings warnings;
