@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <kestrel/data/datasets/image_folder.h>
 #include <kestrel/data/datasets/layout_parts.h>
 #include <kestrel/data/image.h>
 
