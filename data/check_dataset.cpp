@@ -99,8 +99,8 @@ struct FoundPart {
   std::string problem;
 };
 
-std::vector<FoundPart> find_parts(const std::string& name_or_path,
-                                  const std::vector<Split>& splits) {
+std::vector<FoundPart> find_parts(const std::string& name_or_path, const std::vector<Split>& splits,
+                                  const RecogniseOptions& known) {
   std::vector<FoundPart> parts;
   if (is_generated_set(name_or_path)) {
     for (const Split split : splits) {
@@ -112,7 +112,7 @@ std::vector<FoundPart> find_parts(const std::string& name_or_path,
   std::optional<DataError> first_error;
   for (const Split split : splits) {
     try {
-      const DatasetOptions options = recognise(folder, split);
+      const DatasetOptions options = recognise(folder, split, known);
       const auto is_same = [&](const FoundPart& part) {
         return part.problem.empty() && to_config(part.options) == to_config(options);
       };
@@ -167,7 +167,7 @@ std::vector<OpenPart> check_parts(const std::string& name_or_path, const std::ve
                                   const std::function<void(const PartReport&)>& found) {
   std::vector<OpenPart> open;
   std::vector<std::string> classes;
-  for (const FoundPart& part : find_parts(name_or_path, splits)) {
+  for (const FoundPart& part : find_parts(name_or_path, splits, options.recognise)) {
     PartReport out{.split = part.split, .report = {}, .problem = part.problem};
     std::unique_ptr<Dataset> dataset;
     try {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <kestrel/data/datasets/dataset.h>
+#include <kestrel/data/datasets/open.h>
 #include <kestrel/data/datasets/split_files.h>
 
 namespace kestrel {
@@ -36,6 +37,7 @@ struct CheckOptions {
   bool decode = true;  ///< Else only the images' headers are read.
   /// Called from any thread, one at a time, as images are done.
   std::function<void(int64_t done, int64_t total)> progress{};
+  RecogniseOptions recognise{};  ///< Of check_parts.
 };
 
 /// Reads every image of a data set, on all threads.

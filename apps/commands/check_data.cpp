@@ -11,6 +11,7 @@
 #include <kestrel/data/lint_dataset.h>
 #include <kestrel/kernels/error.h>
 
+#include "../data_options.h"
 #include "../program.h"
 #include "../run_options.h"
 
@@ -19,6 +20,7 @@ namespace {
 
 struct CheckDataOptions {
   std::string data;
+  RecogniseOptions recognise;
   std::string split = "all";
   int64_t threads = 0;
   int64_t image_size = 0;
@@ -59,12 +61,16 @@ std::string to_json(const std::vector<std::pair<std::string, DatasetReport>>& re
 void run_check_data(const CheckDataOptions& o) {
   use_threads(o.threads);
   const LogSink log = console_log();
-  const CheckOptions options{.decode = !o.fast, .progress = [&](int64_t done, int64_t total) {
-                               if (!log.progress) return;
-                               log.progress(done == total ? ""
-                                                          : std::to_string(done) + " of " +
-                                                                std::to_string(total) + " images");
-                             }};
+  const CheckOptions options{
+      .decode = !o.fast,
+      .progress =
+          [&](int64_t done, int64_t total) {
+            if (!log.progress) return;
+            log.progress(done == total
+                             ? ""
+                             : std::to_string(done) + " of " + std::to_string(total) + " images");
+          },
+      .recognise = o.recognise};
   int64_t problems = 0;
   std::string unusable;  // training would not begin
   std::vector<std::pair<std::string, DatasetReport>> reports;
@@ -72,14 +78,15 @@ void run_check_data(const CheckDataOptions& o) {
   const auto parts =
       check_parts(o.data, chosen_splits(o.split), options, [&](const PartReport& part) {
         problems += part.problems();
-        if (part.dataset != nullptr) reports.emplace_back(to_string(part.split), part.report);
-        if (o.json && part.dataset != nullptr) return;
         const std::string name = o.data + ", " + to_string(part.split);
         if (part.dataset == nullptr) {
-          log.line(name + " cannot be used:\n  " + part.problem + "\n");
+          unusable_parts.emplace_back(to_string(part.split), part.problem);
+          if (!o.json) log.line(name + " cannot be used:\n  " + part.problem + "\n");
           if (part.split != Split::Test || o.split == "test") unusable = part.problem;
           return;
         }
+        reports.emplace_back(to_string(part.split), part.report);
+        if (o.json) return;
         log.line(name + " (" + part.dataset->name() + ")");
         log.line(report_text(*part.dataset, part.report));
       });
@@ -118,6 +125,7 @@ void add_check_data(CLI::App& app) {
       ->add_option("data", options->data,
                    "shapes, a name such as coco, a directory, or a YOLO data set's YAML")
       ->required();
+  add_data_options(*command, options->recognise);
   command->add_option("--split", options->split, "all, train, val or test")
       ->check(CLI::IsMember({"all", "train", "val", "test"}))
       ->capture_default_str();

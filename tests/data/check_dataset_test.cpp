@@ -164,5 +164,31 @@ TEST(CheckParts, ClassesAreThoseOfTheFirst) {
   EXPECT_TRUE(warnings.has({"val.json: has no class 'c0'", "'c0' and 'C0' differ in their case"}));
 }
 
+TEST(CheckParts, TakesWhatIsKnownOfADirectory) {
+  const test::TempDir dir;
+  write_png(dir / "shots/a.png", test::test_image(48, 64));
+  write_png(dir / "shots/b.png", test::test_image(48, 64));
+  for (const std::string name : {"a", "b"}) {
+    dir.write("notes/of_" + name + ".json",
+              R"({"images": [{"id": 1, "file_name": ")" + name +
+                  R"(.png", "width": 64, "height": 48}], "categories": [{"id": 1, "name": "x"}],
+                "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 40]}]})");
+  }
+  const CheckOptions options{.recognise = {.annotations = dir / "notes/of_a.json",
+                                           .images = dir / "shots",
+                                           .val_annotations = dir / "notes/of_b.json",
+                                           .val_images = dir / "shots"}};
+  std::string parts;
+  const auto open = check_parts(
+      dir.path().string(), {Split::Train, Split::Val}, options, [&](const PartReport& part) {
+        parts +=
+            std::string(to_string(part.split)) + " " + std::to_string(part.report.images) + " ";
+        EXPECT_TRUE(part.report.missing.empty());
+      });
+  EXPECT_EQ(parts, "train 1 val 1 ");
+  ASSERT_EQ(open.size(), 2u);
+  EXPECT_EQ(open[1].dataset->info(0).file, (dir / "shots/b.png").string());
+}
+
 }  // namespace
 }  // namespace kestrel
