@@ -30,6 +30,12 @@ fs::path labelme_pictures(const fs::path& folder, const fs::path& root) {
   return folder;
 }
 
+/// Of an annotation file in root: images/, where there is one, else root itself.
+fs::path pictures_beside(const fs::path& root) {
+  const fs::path images = folder_named(root, "images");
+  return has_directory(images) ? images : root;
+}
+
 bool has_labelme_file(const fs::path& folder) {
   return std::ranges::any_of(files_with(folder, ".json"), is_labelme);
 }
@@ -59,9 +65,7 @@ std::optional<DatasetOptions> find_cvat(const fs::path& root, Split split,
   });
   const auto choice = choose_part(files, split, root, options);
   if (!choice) return std::nullopt;
-  const fs::path images = folder_named(root, "images");
-  return records_options<CvatDatasetOptions>(choice->path, has_directory(images) ? images : root,
-                                             choice->part);
+  return records_options<CvatDatasetOptions>(choice->path, pictures_beside(root), choice->part);
 }
 
 std::optional<DatasetOptions> find_middle(const fs::path& root, Split split,
@@ -71,9 +75,7 @@ std::optional<DatasetOptions> find_middle(const fs::path& root, Split split,
   std::erase_if(files, [](const fs::path& file) { return !is_middle(file); });
   const auto choice = choose_part(files, split, root, options);
   if (!choice) return std::nullopt;
-  const fs::path images = folder_named(root, "images");
-  return records_options<CustomDatasetOptions>(choice->path, has_directory(images) ? images : root,
-                                               choice->part);
+  return records_options<CustomDatasetOptions>(choice->path, pictures_beside(root), choice->part);
 }
 
 std::optional<DatasetOptions> find_csv(const fs::path& root, Split split,
@@ -89,9 +91,7 @@ std::optional<DatasetOptions> find_csv(const fs::path& root, Split split,
   if (files.empty()) return std::nullopt;
   const auto choice = choose_part(files, split, root, options);
   if (!choice) fail_part(root, files, split, ".csv file");
-  const fs::path images = folder_named(root, "images");
-  return records_options<CsvDatasetOptions>(choice->path, has_directory(images) ? images : root,
-                                            choice->part);
+  return records_options<CsvDatasetOptions>(choice->path, pictures_beside(root), choice->part);
 }
 
 }  // namespace kestrel
