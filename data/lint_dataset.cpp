@@ -12,6 +12,7 @@
 #include <kestrel/data/codecs/codecs.h>
 #include <kestrel/data/file.h>
 #include <kestrel/kernels/error.h>
+#include <kestrel/kernels/fnv1a.h>
 #include <kestrel/kernels/parallel.h>
 
 namespace kestrel {
@@ -54,11 +55,9 @@ FileFacts facts_of(const std::string& file) {
   if (!fs::is_regular_file(file, code)) return {};
   try {
     const auto bytes = read_file("check", file);
-    uint64_t hash = 0xcbf29ce484222325;
-    for (const std::byte b : bytes) hash = (hash ^ static_cast<uint64_t>(b)) * 0x100000001b3;
     const bool jpeg =
         bytes.size() > 2 && bytes[0] == std::byte{0xff} && bytes[1] == std::byte{0xd8};
-    return {hash, bytes.size(), jpeg ? codecs::exif_orientation(bytes) : 1};
+    return {fnv1a(bytes), bytes.size(), jpeg ? codecs::exif_orientation(bytes) : 1};
   } catch (const DataError&) {
     return {};
   }
@@ -106,7 +105,7 @@ void find_twins(std::span<const OpenPart> parts, Findings& findings) {
   }
 }
 
-double shared_part(const Annotation& a, const Annotation& b) {
+double overlap_of(const Annotation& a, const Annotation& b) {
   const auto& [x, y, w, h] = a.bbox;
   const auto& [u, v, s, t] = b.bbox;
   const double both = std::max(0.0, std::min(x + w, u + s) - std::max(x, u)) *
@@ -121,7 +120,7 @@ void find_doubled(const Dataset& dataset, Findings& findings) {
     for (size_t a = 0; a < objects.size(); ++a) {
       for (size_t b = 0; b < a; ++b) {
         if (objects[a].label != objects[b].label) continue;
-        if (shared_part(objects[a], objects[b]) < kDoubled) continue;
+        if (overlap_of(objects[a], objects[b]) < kDoubled) continue;
         findings.add("doubled boxes", "leave one of them out",
                      fmt::format("{}: {}", dataset.info(i).file,
                                  dataset.class_names()[static_cast<size_t>(objects[a].label)]));

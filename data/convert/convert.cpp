@@ -77,7 +77,8 @@ void DatasetWriter::write_voc(const Dataset& dataset, const std::string& part) {
   std::string list;
   for (int64_t i = 0; i < dataset.size(); ++i) {
     const ImageInfo& info = dataset.info(i);
-    const std::string name = place_picture(dataset, i, folder_ / "JPEGImages", part, transfer_);
+    const std::string name =
+        place_picture(dataset, i, folder_ / "JPEGImages", part, placed_, transfer_);
     const std::string stem = fs::path(name).stem().string();
     pugi::xml_document document;
     pugi::xml_node root = document.append_child("annotation");
@@ -115,7 +116,8 @@ void DatasetWriter::write_voc(const Dataset& dataset, const std::string& part) {
 void DatasetWriter::write_yolo(const Dataset& dataset, const std::string& part) {
   for (int64_t i = 0; i < dataset.size(); ++i) {
     const ImageInfo& info = dataset.info(i);
-    const std::string name = place_picture(dataset, i, folder_ / "images" / part, part, transfer_);
+    const std::string name =
+        place_picture(dataset, i, folder_ / "images" / part, part, placed_, transfer_);
     const auto width = static_cast<double>(info.width), height = static_cast<double>(info.height);
     const auto share = [](double value, double side) { return std::clamp(value / side, 0.0, 1.0); };
     std::string lines;
@@ -148,7 +150,7 @@ void DatasetWriter::write_yolo(const Dataset& dataset, const std::string& part) 
 void DatasetWriter::write_labelme(const Dataset& dataset, const std::string& part) {
   for (int64_t i = 0; i < dataset.size(); ++i) {
     const ImageInfo& info = dataset.info(i);
-    const std::string name = place_picture(dataset, i, folder_ / part, part, transfer_);
+    const std::string name = place_picture(dataset, i, folder_ / part, part, placed_, transfer_);
     Json shapes = Json::array();
     int64_t group = 0;
     for (const Annotation& object : dataset.annotations(i)) {
@@ -190,7 +192,8 @@ void DatasetWriter::write_middle(const Dataset& dataset, const std::string& part
   Json list = Json::array();
   for (int64_t i = 0; i < dataset.size(); ++i) {
     const ImageInfo& info = dataset.info(i);
-    const std::string name = place_picture(dataset, i, folder_ / "images" / part, part, transfer_);
+    const std::string name =
+        place_picture(dataset, i, folder_ / "images" / part, part, placed_, transfer_);
     Json boxes = Json::array(), labels = Json::array(), ignored = Json::array(),
          ignored_labels = Json::array();
     for (const Annotation& object : dataset.annotations(i)) {

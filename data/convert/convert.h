@@ -55,6 +55,7 @@ class DatasetWriter {
   std::vector<std::string> classes_;
   PictureTransfer transfer_;
   std::vector<std::string> parts_;
+  PlacedPictures placed_;
   ConvertLosses losses_;
 };
 

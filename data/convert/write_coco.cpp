@@ -26,9 +26,10 @@ json to_json(const Segmentation& s) {
 void write_coco(const Dataset& dataset, const fs::path& directory, const std::string& part,
                 PictureTransfer transfer) {
   json images = json::array(), annotations = json::array(), categories = json::array();
+  PlacedPictures placed;
   for (int64_t i = 0; i < dataset.size(); ++i) {
     const ImageInfo& info = dataset.info(i);
-    const std::string name = place_picture(dataset, i, directory / part, part, transfer);
+    const std::string name = place_picture(dataset, i, directory / part, part, placed, transfer);
     images.push_back(
         {{"id", info.id}, {"file_name", name}, {"width", info.width}, {"height", info.height}});
     for (const Annotation& a : dataset.annotations(i)) {

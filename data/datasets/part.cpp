@@ -1,8 +1,10 @@
 #include <kestrel/data/datasets/part.h>
 
 #include <cstdint>
+#include <span>
 
 #include <kestrel/kernels/error.h>
+#include <kestrel/kernels/fnv1a.h>
 
 namespace kestrel {
 
@@ -11,8 +13,7 @@ double name_share(std::string_view path) {
   std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);
   const size_t dot = name.find_last_of('.');
   if (dot != std::string_view::npos && dot > 0) name = name.substr(0, dot);
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  uint64_t hash = fnv1a(std::as_bytes(std::span(name)));
   hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccd;
   hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53;
   hash ^= hash >> 33;

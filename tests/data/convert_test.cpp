@@ -194,8 +194,9 @@ TEST(ConvertData, NamesThatMeetAreToldApart) {
   const TempDir dir;
   const Warnings warnings;
   const ShapesDataset shapes({.num_images = 2, .image_size = 64});
+  PlacedPictures placed;
   for (const std::string prefix : {"train", "val", "val"}) {
-    place_picture(shapes, 0, dir / "all", prefix);
+    place_picture(shapes, 0, dir / "all", prefix, placed);
   }
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(dir / "all")) {
